@@ -1,0 +1,2 @@
+// Package acl is part of the ipc workspace.
+package acl

@@ -1,0 +1,7 @@
+module github.com/ipcctl/ipc/demos/shm-reader
+
+go 1.25.0
+
+require (
+	github.com/ipcctl/ipc/shm v0.1.0
+)

@@ -1,0 +1,7 @@
+module github.com/ipcctl/ipc/demos/socket-server
+
+go 1.25.0
+
+require (
+	github.com/ipcctl/ipc/socket v0.1.0
+)

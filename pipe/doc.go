@@ -1,0 +1,2 @@
+// Package pipe is part of the ipc workspace.
+package pipe

@@ -1,0 +1,2 @@
+// Package queue is part of the ipc workspace.
+package queue

@@ -1,0 +1,2 @@
+// Package shm is part of the ipc workspace.
+package shm

@@ -1,0 +1,2 @@
+// Package socket is part of the ipc workspace.
+package socket
