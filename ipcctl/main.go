@@ -1,3 +1,12 @@
+// Command ipcctl shows, uses, measures and cleans up the objects that
+// processes on one host talk through: Unix sockets, shared memory, pipes and
+// queues. "ipcctl --help" lists its verbs, README.md explains them.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"github.com/ipcctl/ipc/ipcctl/internal/command"
+)
+
+func main() { os.Exit(command.Main()) }

@@ -1,0 +1,139 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Streams are the three streams of one run of the command. Data goes to Out,
+// everything else to Err.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// call is one run of one verb: its flags and arguments, parsed, and where its
+// data goes. Out is buffered; flush sends it on, and the end of the verb does.
+type call struct {
+	flags *cli.Context
+	ctx   context.Context
+	in    io.Reader
+	out   *bufio.Writer
+	err   io.Writer
+	paint palette
+	width int // columns of the terminal on Out, 0 when it is none
+}
+
+func (c *call) args() []string      { return c.flags.Args().Slice() }
+func (c *call) arg(i int) string    { return c.flags.Args().Get(i) }
+func (c *call) json() bool          { return c.flags.Bool("json") }
+func (c *call) set(n string) bool   { return c.flags.IsSet(n) }
+func (c *call) flush() error        { return c.out.Flush() }
+func (c *call) bool(n string) bool  { return c.flags.Bool(n) }
+func (c *call) str(n string) string { return c.flags.String(n) }
+func (c *call) int(n string) int    { return c.flags.Int(n) }
+
+// notef writes one line for a person to the error stream.
+func (c *call) notef(format string, args ...any) {
+	fmt.Fprintf(c.err, format+"\n", args...)
+}
+
+// signalled is the cause of a context that a signal ended.
+type signalled struct{ sig os.Signal }
+
+func (s signalled) Error() string { return "interrupted by " + s.sig.String() }
+
+// Main runs the command line of the process and returns its exit status. A
+// verb that a signal ended cleans up first; then the process dies of that
+// signal, so that a shell's loop around it ends too.
+func Main() int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, stopSignals()...)
+	go func() {
+		s := <-signals
+		signal.Stop(signals) // a second signal ends the process at once
+		cancel(signalled{s})
+	}()
+	code := Run(ctx, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	var by signalled
+	if code != statusDone && errors.As(context.Cause(ctx), &by) {
+		dieOf(by.sig)
+	}
+	return code
+}
+
+// Run runs one command line, without the program's name, and returns its exit
+// status. It writes at most one line about a failure to s.Err.
+func Run(ctx context.Context, line []string, s Streams) int {
+	name, err := run(ctx, line, s)
+	if err == nil {
+		return statusDone
+	}
+	code := statusOf(err)
+	var quiet silent
+	switch {
+	case errors.As(err, &quiet): // the verb's own output has said it
+	case errors.As(context.Cause(ctx), new(signalled)):
+	default:
+		fmt.Fprintln(s.Err, explain(name, err))
+	}
+	return code
+}
+
+// run returns the full name of the verb beside its error.
+func run(ctx context.Context, line []string, s Streams) (string, error) {
+	root := tree()
+	req, err := arrange(root, line)
+	name := strings.Join(append([]string{root.name}, req.path...), " ")
+	if err != nil {
+		return name, err
+	}
+	out := bufio.NewWriter(s.Out)
+	paint, width := terminal(s.Out)
+	switch {
+	case req.version:
+		fmt.Fprintln(out, versionText())
+		return name, out.Flush()
+	case req.help || len(req.path) == 0:
+		writeHelp(out, req.node, name, paint)
+		return name, out.Flush()
+	case req.node.run == nil:
+		return name, usagef("which verb? One of: %s", strings.Join(req.node.names(), ", "))
+	}
+
+	var failed error
+	app := &cli.App{
+		Name:            root.name,
+		HideHelp:        true,
+		HideHelpCommand: true,
+		HideVersion:     true,
+		Writer:          io.Discard,
+		ErrWriter:       io.Discard,
+		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
+		ExitErrHandler:  func(*cli.Context, error) {},
+		Commands: root.commands(func(n *node, cc *cli.Context) error {
+			if err := n.checkArgs(cc.Args().Slice()); err != nil {
+				return err
+			}
+			c := &call{flags: cc, ctx: ctx, in: s.In, out: out, err: s.Err, paint: paint, width: width}
+			failed = n.run(c)
+			if err := c.flush(); failed == nil && err != nil {
+				failed = err
+			}
+			return nil
+		}),
+	}
+	if err := app.RunContext(ctx, append([]string{root.name}, req.args...)); err != nil {
+		return name, usagef("%s", strings.TrimSuffix(err.Error(), ": parse error"))
+	}
+	return name, failed
+}

@@ -1,0 +1,115 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Exit statuses, part of the contract with scripts.
+const (
+	statusDone    = 0
+	statusFailed  = 1
+	statusUsage   = 2
+	statusNone    = 3 // no such object
+	statusDenied  = 4
+	statusTimeout = 5 // or empty or full, with --timeout 0
+)
+
+// usageError is a command line that can't be run as written.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// silent ends the verb with a status and without a line: what it printed has
+// said it already.
+type silent int
+
+func (s silent) Error() string { return fmt.Sprintf("status %d", int(s)) }
+
+// advised is an error with what to do about it.
+type advised struct {
+	error
+	advice string
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
+// advise adds what to do to an error that is not nil.
+func advise(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &advised{err, fmt.Sprintf(format, args...)}
+}
+
+// withStatus makes err end the process with that status.
+type withStatus struct {
+	error
+	code int
+}
+
+func (w *withStatus) Unwrap() error { return w.error }
+
+// statusOf translates an error into the exit status that the contract gives.
+func statusOf(err error) int {
+	var (
+		quiet silent
+		usage *usageError
+		fixed *withStatus
+	)
+	switch {
+	case err == nil:
+		return statusDone
+	case errors.As(err, &quiet):
+		return int(quiet)
+	case errors.As(err, &fixed):
+		return fixed.code
+	case errors.As(err, &usage):
+		return statusUsage
+	case isAny(err, context.DeadlineExceeded, os.ErrDeadlineExceeded):
+		return statusTimeout
+	case isAny(err, os.ErrPermission):
+		return statusDenied
+	case isAny(err, os.ErrNotExist, syscall.ECONNREFUSED):
+		return statusNone
+	}
+	return statusFailed
+}
+
+func isAny(err error, targets ...error) bool {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// explain writes an error as the one line that a person reads: the verb, what
+// failed on what, and what to do.
+func explain(name string, err error) string {
+	text := strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; "))
+	var (
+		with  *advised
+		usage *usageError
+	)
+	advice := ""
+	switch {
+	case errors.As(err, &with):
+		advice = with.advice
+	case errors.As(err, &usage):
+		advice = fmt.Sprintf("see %q", name+" --help")
+	}
+	if advice == "" {
+		return name + ": " + text
+	}
+	return name + ": " + text + " (" + advice + ")"
+}

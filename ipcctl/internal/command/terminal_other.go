@@ -1,0 +1,9 @@
+//go:build !unix
+
+package command
+
+import "os"
+
+func columns(*os.File) int     { return 0 }
+func stopSignals() []os.Signal { return []os.Signal{os.Interrupt} }
+func dieOf(os.Signal)          {}
