@@ -98,10 +98,14 @@ func (n *node) flagLines() [][2]string {
 }
 
 // placeholder returns the usage of a flag and the name of its value: what
-// stands in backquotes in the usage, or the value's type.
+// stands in backquotes in the usage, or the value's type. A choice of words
+// (a|b) is not repeated in the usage.
 func placeholder(f cli.Flag, usage string) (text, value string) {
 	if before, rest, ok := strings.Cut(usage, "`"); ok {
 		if value, after, ok := strings.Cut(rest, "`"); ok {
+			if strings.Contains(value, "|") {
+				return before + after, value
+			}
 			return before + value + after, value
 		}
 	}
@@ -137,10 +141,14 @@ func columnsOf(w *bufio.Writer, lines [][2]string) {
 		left = max(left, utf8.RuneCountInString(l[0]))
 	}
 	left = min(left, 26)
+	indent := strings.Repeat(" ", left+4)
 	for _, l := range lines {
-		pad := max(left-utf8.RuneCountInString(l[0]), 0)
-		indent := strings.Repeat(" ", left+4)
-		fmt.Fprintf(w, "  %s%s  ", l[0], strings.Repeat(" ", pad))
+		n := utf8.RuneCountInString(l[0])
+		if n > left {
+			fmt.Fprintf(w, "  %s\n%s", l[0], indent)
+		} else {
+			fmt.Fprintf(w, "  %s%s  ", l[0], strings.Repeat(" ", left-n))
+		}
 		for i, line := range wrap(l[1], helpWidth-left-4) {
 			if i > 0 {
 				w.WriteString(indent)

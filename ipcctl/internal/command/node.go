@@ -19,11 +19,6 @@ type node struct {
 	hidden   bool
 	run      func(*call) error // nil for a group
 	children []*node
-
-	// offers completes an argument: the kinds of object it may name (shm,
-	// queue, socket, fifo) or words. A last "..." means that all further
-	// arguments are like the one before.
-	offers []string
 }
 
 // example is one command line that works as shown and what it is for.

@@ -106,3 +106,12 @@ func (c *call) size(name string) (int, error) {
 	}
 	return int(*v), nil
 }
+
+// formatCount writes a count with thousands apart: 1,234,567.
+func formatCount[T ~int | ~int64 | ~uint64](n T) string {
+	text := strconv.FormatInt(int64(n), 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

@@ -1,0 +1,105 @@
+package command_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ipcctl/ipc/shm"
+	"github.com/matryer/is"
+)
+
+// segmentName returns a name of this test's own and removes what bears it in
+// the end.
+func segmentName(t testing.TB) string {
+	name := fmt.Sprintf("ipcctl-test-%08x", rand.Uint32())
+	t.Cleanup(func() { shm.Remove(name) })
+	return name
+}
+
+func TestShm(t *testing.T) {
+	is := is.New(t)
+	name := segmentName(t)
+	is.Equal(must(t, "", "shm", "create", "--size", "4KiB", "--name", name), name+"\n")
+	is.Equal(must(t, "", "shm", "write", name, "hello"), "")
+	is.Equal(must(t, "", "shm", "read", name, "--length", "5"), "hello")
+	is.Equal(must(t, "", "shm", "read", "--length=2", "--offset=3", name), "lo")
+
+	is.Equal(must(t, "from stdin\n", "shm", "write", name, "--offset", "4085"), "") // up to the last byte
+	is.Equal(must(t, "", "shm", "read", name, "--offset", "4085"), "from stdin\n")
+	is.Equal(must(t, "", "shm", "read", name), "hello"+strings.Repeat("\x00", 4080)+"from stdin\n")
+
+	must(t, "", "shm", "write", name, "--offset", "5", "--", "--dashed")
+	is.Equal(must(t, "", "shm", "read", name, "--length", "13"), "hello--dashed")
+	must(t, "\xff\xfe", "shm", "write", name)
+	o := conforms(t, "ipcctl shm read", must(t, "", "shm", "read", name, "--length", "2", "--json"))
+	is.Equal(o[0]["message"], "//4=") // base64 of ff fe
+	is.Equal(o[0]["encoding"], "base64")
+
+	r := run(t, "", "shm", "write", name, "--offset", "4095", "xy")
+	is.Equal(r.code, 1) // it doesn't fit
+	is.Equal(must(t, "", "shm", "read", name, "--offset", "4095"), "\n")
+
+	fails(t, 1, []string{"shm", "create", "--size", "1", "--name", name}, name, "exists", "ipcctl shm rm")
+	fails(t, 1, []string{"shm", "read", name, "--length", "4097"}, "4097", "4096")
+	fails(t, 2, []string{"shm", "read", name, "--offset", "4097"}, "outside")
+	fails(t, 2, []string{"shm", "write", name, "x", "--offset", "-1"}, "-1")
+	is.Equal(must(t, "", "shm", "rm", name), "")
+	for _, verb := range []string{"read", "write", "rm"} {
+		fails(t, 3, []string{"shm", verb, name}, name, "ipcctl ls --kind shm")
+	}
+}
+
+func TestShmCreate(t *testing.T) {
+	is := is.New(t)
+	made := conforms(t, "ipcctl shm create", must(t, "", "shm", "create", "--size", "100", "--mode", "0640", "--json"))[0]
+	name := made["name"].(string)
+	defer shm.Remove(name)
+	is.True(strings.HasPrefix(name, "psm_") && len(name) == 12)
+	is.Equal(made["size"], 100.0)
+	is.Equal(made["mode"], "0640")
+	o := find(conforms(t, "ipcctl ls", must(t, "", "ls", "--kind", "shm", "--json")), name)
+	is.Equal(o["mode"], "0640")
+	is.Equal(o["size"], 100.0)
+
+	for _, c := range []struct {
+		args string
+		text string
+	}{
+		{"", "--size is required"},
+		{"--size 0", "0"},
+		{"--size -1", "negative"},
+		{"--size many", "many"},
+		{"--size 1 --name .x", "invalid name"},
+		{"--size 1 --name " + strings.Repeat("x", 201), "invalid name"},
+		{"--size 1 --mode 9", "octal"},
+		{"--size 1 stray", "no arguments"},
+	} {
+		fails(t, 2, append([]string{"shm", "create"}, strings.Fields(c.args)...), c.text)
+	}
+	big := segmentName(t)
+	fails(t, 1, []string{"shm", "create", "--size", "1024TiB", "--name", big}, big, "ipcctl doctor")
+	_, err := shm.Open(big, nil)
+	is.True(os.IsNotExist(err) || err != nil)
+	golden(t, "shm.help.txt", must(t, "", "shm", "--help"))
+	golden(t, "shm.create.help.txt", must(t, "", "shm", "create", "--help"))
+	fails(t, 2, []string{"shm"}, "which verb?", "create, write, read, rm")
+}
+
+func TestShmWrongType(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"read", "write", "rm"} {
+		fails(t, 1, []string{"shm", verb, fifo}, fifo)
+		fails(t, 1, []string{"shm", verb, t.TempDir()}, "shm")
+	}
+	if _, err := os.Lstat(fifo); err != nil {
+		t.Error(err)
+	}
+}

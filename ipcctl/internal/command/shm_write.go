@@ -1,0 +1,40 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ipcctl/ipc/shm"
+	"github.com/urfave/cli/v2"
+)
+
+func shmWriteVerb() *node {
+	return &node{
+		name:  "write",
+		usage: "write a message, or stdin, into a segment",
+		args:  "NAME [MESSAGE]",
+		about: "All of it is written or, if it doesn't fit, nothing. What follows it in the\n" +
+			"segment stays as it was.",
+		flags: []cli.Flag{&cli.Int64Flag{Name: "offset", Usage: "where to begin, in bytes"}},
+		examples: []example{
+			{"ipcctl shm write frames hello", "five bytes at the beginning"},
+			{"ipcctl shm write frames --offset 4096 < frame.raw", "a file, further on"},
+		},
+		run: func(c *call) error {
+			region, err := shm.Open(c.arg(0), nil)
+			if err != nil {
+				return shmAdvice(err)
+			}
+			defer region.Close()
+			return c.each(c.args()[1:], func(msg []byte) error {
+				_, err := region.WriteAt(msg, c.flags.Int64("offset"))
+				if errors.Is(err, io.ErrShortWrite) {
+					return fmt.Errorf("%d bytes at offset %d don't fit %q, which has %d",
+						len(msg), c.flags.Int64("offset"), region.Name(), region.Size())
+				}
+				return offsetAdvice(err)
+			})
+		},
+	}
+}

@@ -1,0 +1,254 @@
+package command
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/ipcctl/ipc/ipcctl/internal/host"
+)
+
+// object is one thing that processes talk through, as ls shows it.
+type object struct {
+	Kind        string         `json:"kind"`
+	Name        string         `json:"name"`
+	Owner       string         `json:"owner"`
+	UID         int            `json:"uid"` // -1 if unknown
+	Mode        string         `json:"mode"`
+	Size        int64          `json:"size"`
+	Connections int            `json:"connections,omitempty"`
+	Users       []host.Process `json:"users"`
+	State       string         `json:"state"`
+	Why         string         `json:"why"`
+}
+
+// The states of an object.
+const (
+	live   = "live"   // a process uses it now
+	idle   = "idle"   // whole and usable, nobody uses it now
+	orphan = "orphan" // in use or in memory, but nobody can reach it any more
+	stale  = "stale"  // what is left of something that ended: of no use to anybody
+)
+
+// kinds lists what survey knows, in the order of its output.
+var kinds = []string{"shm", "queue", "socket", "fifo"}
+
+// view is what survey has read before it looks at single objects.
+type view struct {
+	folders []string // where sockets and FIFOs are looked for
+	users   host.Users
+	sockets []host.UnixSocket
+	owners  map[uint32]string
+}
+
+// survey lists the objects of that kind, or of all kinds if it is empty.
+// Sockets that listen are found wherever they are; socket files that nobody
+// listens on, and FIFOs, in the folders: the user's runtime folder, the
+// temporary folder, and those named.
+func survey(kind string, folders []string) ([]object, error) {
+	v := view{folders: lookFolders(folders), owners: userNames()}
+	var err error
+	if v.users, err = host.Processes(append([]string{"/dev/shm"}, v.folders...)...); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, err
+	}
+	if v.sockets, err = host.UnixSockets(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, err
+	}
+	var all []object
+	for _, k := range kinds {
+		if kind != "" && kind != k {
+			continue
+		}
+		some, err := v.list(k)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(some, func(a, b object) int { return cmp.Compare(a.Name, b.Name) })
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+func (v *view) list(kind string) ([]object, error) {
+	switch kind {
+	case "socket":
+		return v.listSockets()
+	case "fifo":
+		return v.listFIFOs()
+	}
+	return nil, nil
+}
+
+// lookFolders returns the folders that hold sockets and FIFOs, each once.
+func lookFolders(named []string) []string {
+	var out []string
+	for _, f := range append([]string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir()}, named...) {
+		if f == "" {
+			continue
+		}
+		if abs, err := filepath.Abs(f); err == nil && !slices.Contains(out, abs) {
+			out = append(out, abs)
+		}
+	}
+	return out
+}
+
+// files calls visit for every file of that type directly in the folders.
+func (v *view) files(kind fs.FileMode, visit func(path string, info fs.FileInfo)) {
+	for _, folder := range v.folders {
+		entries, _ := os.ReadDir(folder) // what can't be read holds nothing of ours
+		for _, e := range entries {
+			if e.Type() != kind {
+				continue
+			}
+			if info, err := e.Info(); err == nil {
+				visit(filepath.Join(folder, e.Name()), info)
+			}
+		}
+	}
+}
+
+func (v *view) listSockets() ([]object, error) {
+	var out []object
+	seen := map[string]bool{}
+	connected := map[string]int{}
+	for _, s := range v.sockets {
+		if s.Connected && s.Path != "" {
+			connected[s.Path]++
+		}
+	}
+	for _, s := range v.sockets {
+		if !s.Listening || seen[s.Path] {
+			continue
+		}
+		seen[s.Path] = true
+		o := object{
+			Kind: "socket", Name: s.Path, UID: -1, Connections: connected[s.Path], Users: v.users.Sockets[s.Inode],
+			State: live, Why: "it listens, says the kernel",
+		}
+		info, err := os.Lstat(s.Path)
+		switch {
+		case strings.HasPrefix(s.Path, "@"):
+			o.Mode = "-" // an abstract name has no file: every process of the network namespace may connect
+			if len(o.Users) > 0 {
+				o.UID, o.Owner = int(o.Users[0].UID), v.owner(o.Users[0].UID)
+			}
+		case errors.Is(err, fs.ErrNotExist) && filepath.IsAbs(s.Path):
+			o.State, o.Why = orphan, "it listens, but its file is gone: nobody can connect to it"
+		case err == nil:
+			v.describe(&o, info)
+		}
+		out = append(out, o)
+	}
+	v.files(fs.ModeSocket, func(path string, info fs.FileInfo) {
+		if seen[path] {
+			return
+		}
+		seen[path] = true
+		o := object{Kind: "socket", Name: path}
+		v.describe(&o, info)
+		o.State, o.Why = v.silentSocket(path)
+		out = append(out, o)
+	})
+	return out, nil
+}
+
+// silentSocket judges a socket file that no listening socket of the kernel's
+// table is bound to. Datagram sockets never listen, and a listener may sit in
+// another network namespace: only a refused connection proves that nobody is
+// behind the file.
+func (v *view) silentSocket(path string) (state, why string) {
+	for _, s := range v.sockets {
+		if s.Path == path && !s.Connected {
+			return live, "a " + s.Type + " socket is bound to it"
+		}
+	}
+	err := probe(path)
+	switch {
+	case err == nil:
+		return live, "it accepts connections (its listener is not in this network namespace)"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return stale, "a connection is refused: nobody is bound to this file"
+	case errors.Is(err, syscall.EPROTOTYPE):
+		return live, "a socket of another type is bound to it"
+	}
+	return idle, "not known: " + err.Error()
+}
+
+func (v *view) listFIFOs() ([]object, error) {
+	var out []object
+	v.files(fs.ModeNamedPipe, func(path string, info fs.FileInfo) {
+		o := object{Kind: "fifo", Name: path}
+		v.describe(&o, info)
+		if id, err := host.ID(path); err == nil {
+			o.Users = v.users.Files[id]
+		}
+		v.judge(&o, "it")
+		out = append(out, o)
+	})
+	return out, nil
+}
+
+// judge sets the state of an object that lives by its users alone.
+func (v *view) judge(o *object, what string) {
+	switch {
+	case len(o.Users) > 0:
+		o.State, o.Why = live, fmt.Sprintf("%s has %s open", join(o.Users), what)
+	case v.users.Hidden > 0:
+		o.State, o.Why = idle, fmt.Sprintf("no process that we may look into has %s open (%d are hidden from us)", what, v.users.Hidden)
+	default:
+		o.State, o.Why = idle, "no process has "+what+" open"
+	}
+}
+
+// describe fills in what the file itself says.
+func (v *view) describe(o *object, info fs.FileInfo) {
+	o.Mode = fmt.Sprintf("%04o", info.Mode().Perm())
+	o.Size = info.Size()
+	o.UID = -1
+	if uid, ok := ownerOf(info); ok {
+		o.UID, o.Owner = int(uid), v.owner(uid)
+	}
+}
+
+// userNames reads the users of /etc/passwd, passwd(5). The standard library's
+// os/user would link the C library in.
+func userNames() map[uint32]string {
+	names := map[uint32]string{}
+	text, _ := os.ReadFile("/etc/passwd")
+	for _, line := range strings.Split(string(text), "\n") {
+		f := strings.Split(line, ":")
+		if len(f) < 3 {
+			continue
+		}
+		uid, err := strconv.ParseUint(f[2], 10, 32)
+		if _, known := names[uint32(uid)]; err == nil && !known {
+			names[uint32(uid)] = f[0]
+		}
+	}
+	return names
+}
+
+// owner returns the name of a user, or the number of one without a name.
+func (v *view) owner(uid uint32) string {
+	if name, ok := v.owners[uid]; ok {
+		return name
+	}
+	return strconv.FormatUint(uint64(uid), 10)
+}
+
+// join writes processes as "worker(12), worker(13)".
+func join(ps []host.Process) string {
+	var names []string
+	for _, p := range ps {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, ", ")
+}

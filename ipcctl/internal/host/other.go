@@ -1,0 +1,20 @@
+//go:build !linux
+
+package host
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+var errSystem = fmt.Errorf("host: no table of other processes' objects on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+
+// Processes needs Linux.
+func Processes(...string) (Users, error) { return Users{}, errSystem }
+
+// UnixSockets needs Linux.
+func UnixSockets() ([]UnixSocket, error) { return nil, errSystem }
+
+// ID needs Linux.
+func ID(string) (FileID, error) { return FileID{}, errSystem }

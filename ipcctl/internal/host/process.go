@@ -1,0 +1,29 @@
+package host
+
+import "fmt"
+
+// FileID names a file on this host whatever path leads to it.
+type FileID struct{ Dev, Ino uint64 }
+
+// Process is one process of the host.
+type Process struct {
+	PID     int    `json:"pid"`
+	Command string `json:"command"`
+	UID     uint32 `json:"uid"`
+}
+
+// String returns the process as people write it, such as "worker(4711)".
+func (p Process) String() string { return fmt.Sprintf("%s(%d)", p.Command, p.PID) }
+
+// Users says who holds what at one moment.
+type Users struct {
+	// Files maps a file to the processes that have it open or mapped, each
+	// once, by rising pid. Only files below the folders that were asked for.
+	Files map[FileID][]Process
+	// Unlinked lists such files that no longer have a name.
+	Unlinked map[FileID]string
+	// Sockets maps a socket's inode to the processes that have it open.
+	Sockets map[uint64][]Process
+	// Hidden counts processes that the caller may not look into.
+	Hidden int
+}
