@@ -1,2 +1,2 @@
-// Package shm is part of the ipc workspace.
+// Package shm is shared memory whose failures are errors.
 package shm

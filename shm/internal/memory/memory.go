@@ -1,0 +1,135 @@
+// Package memory owns one range of bytes that somebody else can take away.
+//
+//	state   closed(1) | users(62)     users = operations and borrowed views inside
+//
+// Two things can happen to shared memory under a running operation, and both
+// are decided here and nowhere else. This process closes it: the bytes stay
+// mapped until the last user has left. Another process truncates or punches
+// the object: the access faults, and the fault becomes an error if its address
+// lies in these bytes, and stays a panic if it lies anywhere else.
+package memory
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// ErrFault reports an access to memory that is no longer backed by the object.
+var ErrFault = errors.New("memory fault (the object was truncated or punched by another process, or its file system is full)")
+
+const closedBit = 1 << 62
+
+// Memory is a range of bytes with a count of its users. Its methods may be
+// called concurrently.
+type Memory struct {
+	bytes []byte
+	name  string
+	state atomic.Int64
+	freed atomic.Bool
+	free  func([]byte)
+}
+
+// New takes over b. When Memory has been closed and its last user has left,
+// free is called once with exactly b; nil leaves b to the garbage collector.
+func New(name string, b []byte, free func([]byte)) *Memory {
+	return &Memory{name: name, bytes: b, free: free}
+}
+
+// Enter registers a user; false means closed. Every true needs one Leave.
+func (m *Memory) Enter() bool {
+	if m.state.Add(1) < closedBit {
+		return true
+	}
+	m.Leave()
+	return false
+}
+
+// Leave ends what Enter began.
+func (m *Memory) Leave() {
+	if m.state.Add(-1) == closedBit {
+		m.release()
+	}
+}
+
+// Close refuses new users from now on. It does not wait for those inside: the
+// last of them releases the bytes. It reports whether this call closed it.
+func (m *Memory) Close() bool {
+	old := m.state.Or(closedBit)
+	if old == 0 {
+		m.release()
+	}
+	return old < closedBit
+}
+
+// Closed reports whether Close was called.
+func (m *Memory) Closed() bool { return m.state.Load() >= closedBit }
+
+// release runs free once: an Enter refused after the end passes here again.
+func (m *Memory) release() {
+	if m.freed.CompareAndSwap(false, true) && m.free != nil {
+		m.free(m.bytes)
+	}
+}
+
+// Name is the object's name for error messages.
+func (m *Memory) Name() string { return m.name }
+
+// Bytes is the whole range. Preconditions: the caller is inside.
+func (m *Memory) Bytes() []byte { return m.bytes }
+
+// Size needs no Enter: it never changes.
+func (m *Memory) Size() int { return len(m.bytes) }
+
+// Begin opens a guarded operation in the calling goroutine; ok is false when
+// the memory is closed. The caller then defers End with what Begin returned:
+//
+//	old, ok := m.Begin()
+//	if !ok { return m.ClosedError() }
+//	defer m.End(old, &err)
+func (m *Memory) Begin() (old, ok bool) {
+	if !m.Enter() {
+		return false, false
+	}
+	return debug.SetPanicOnFault(true), true
+}
+
+// End must be deferred directly: it recovers. A fault inside the bytes is
+// stored in *err; every other panic goes on.
+func (m *Memory) End(old bool, err *error) {
+	debug.SetPanicOnFault(old)
+	if p := recover(); p != nil {
+		in := m.owns(p)
+		m.Leave()
+		if !in {
+			panic(p)
+		}
+		*err = ErrFault
+		return
+	}
+	m.Leave()
+}
+
+// ClosedError is what an operation on closed memory returns.
+func (m *Memory) ClosedError() error { return os.ErrClosed }
+
+// owns reports whether the panic p is a fault at an address in the bytes, or
+// in the rest of their last page.
+func (m *Memory) owns(p any) bool {
+	f, ok := p.(interface{ Addr() uintptr })
+	if !ok {
+		return false
+	}
+	first, last := span(m.bytes)
+	return f.Addr() >= first && f.Addr() <= last
+}
+
+// Wrap adds operation and object to an error.
+func Wrap(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("shm: %s %q: %w", op, name, err)
+}

@@ -1,0 +1,5 @@
+//go:build !linux || ipcportable
+
+package shmsync
+
+func newSlicedWaitSet() *WaitSet { return NewWaitSet() }
