@@ -1,0 +1,7 @@
+//go:build !unix
+
+package acl
+
+import "os"
+
+func openTrusted(string) (*os.File, error) { return nil, errPlatform() }
