@@ -38,7 +38,8 @@ type Reader struct {
 	inBody  bool   // the header is consumed, want bytes belong to the message
 	want    int    // length of the message under way
 	body    []byte // its bytes so far, ours, while interrupted
-	offset  int64  // stream offset behind the last frame returned
+	offset  int64  // stream offset behind what was consumed
+	frame   int64  // stream offset behind the last frame returned
 	readErr error  // came together with bytes; reported when they are used up
 	err     error  // final
 }
@@ -50,8 +51,8 @@ func NewReader(src io.Reader, limit int) *Reader {
 }
 
 // Offset returns how many bytes of the stream the messages returned so far
-// took up, headers included.
-func (r *Reader) Offset() int64 { return r.offset }
+// took up, headers included: where the next frame starts.
+func (r *Reader) Offset() int64 { return r.frame }
 
 // Buffered returns the number of bytes that were read from the stream and not
 // yet returned.
@@ -91,6 +92,7 @@ func (r *Reader) ReadMessage(buf []byte) ([]byte, error) {
 // done accounts for the message that was just completed.
 func (r *Reader) done() {
 	r.offset += int64(r.want)
+	r.frame = r.offset
 	r.inBody, r.want, r.body = false, 0, nil
 }
 

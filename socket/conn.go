@@ -1,0 +1,239 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/ipcctl/ipc/acl"
+	"github.com/ipcctl/ipc/socket/frame"
+)
+
+// Conn is a connection that carries messages, and descriptors with them.
+//
+//	callers of Send ──turn──▶ frame.Writer ──▶ outbound ─┐
+//	                                                     ├── descriptor, runtime poller
+//	callers of Recv ──turn──▶ frame.Reader ──▶ inbound ──┘
+//
+// The two directions share nothing but the descriptor. In each, one call at a
+// time has the turn; the others wait for it, no longer than their contexts.
+// A Conn starts no goroutine, except while messages of SendBuffered wait.
+//
+// All methods are safe for concurrent use.
+type Conn struct {
+	addr string
+	opts ConnOptions
+	file *os.File
+	raw  syscall.RawConn
+	in   inbound
+	out  outbound
+	peer acl.Subject
+
+	closed  atomic.Bool
+	onClose func() // told once, after the descriptor is closed
+
+	pinMu sync.Mutex
+	pin   *acl.Process
+}
+
+// newConn takes over fd, a connected non-blocking stream socket. addr is for
+// error texts.
+func newConn(fd int, addr string, o *ConnOptions) (*Conn, error) {
+	c := &Conn{addr: addr, file: os.NewFile(uintptr(fd), addr)}
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		c.file.Close()
+		return nil, err
+	}
+	c.raw = raw
+	c.in.init(c)
+	c.out.init(c)
+	c.configure(o)
+	if c.peer, err = acl.PeerOf(c.file); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		c.file.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Configure changes the options of a connection that came from [Pair] or
+// [FromFile]. Precondition: nothing has been sent or received yet.
+func (c *Conn) Configure(o *ConnOptions) {
+	c.configure(o)
+}
+
+func (c *Conn) configure(o *ConnOptions) {
+	c.opts = o.orDefault()
+	c.in.fr = frame.NewReader(&c.in, c.opts.MaxMessage)
+	c.out.fw = frame.NewWriter(&c.out, c.opts.MaxMessage)
+	_ = c.raw.Control(func(fd uintptr) {
+		// Both are offers: a system that declines works as well, only less so.
+		sysPassRights(int(fd), c.opts.MaxFiles > 0)
+		if c.opts.WriteBuffer > 0 {
+			sysWriteBuffer(int(fd), c.opts.WriteBuffer)
+		}
+	})
+}
+
+// Peer returns who is at the other end, as the kernel told when the connection
+// was made: the process that connected, listened, or made the pair. Fields
+// that are unknown say so, see [acl.Subject].
+func (c *Conn) Peer() acl.Subject { return c.peer }
+
+// PeerProcess pins the peer's process, so that its end can be noticed and a
+// recycled pid is never taken for it. The Process belongs to the Conn and is
+// closed with it. The error wraps os.ErrProcessDone if the process has ended
+// already, and errors.ErrUnsupported where the system can't tell.
+func (c *Conn) PeerProcess() (*acl.Process, error) {
+	c.pinMu.Lock()
+	defer c.pinMu.Unlock()
+	if c.pin != nil {
+		return c.pin, nil
+	}
+	if c.closed.Load() {
+		return nil, opError("peer process", c.addr, os.ErrClosed)
+	}
+	p, err := acl.ProcessOf(c.file)
+	if err != nil {
+		return nil, opError("peer process", c.addr, err)
+	}
+	known := c.peer.Knows(acl.FieldStartTime) && p.StartTime() != 0
+	if known && p.StartTime() != c.peer.StartTime {
+		p.Close()
+		return nil, opError("peer process", c.addr, fmt.Errorf("pid %d is another process now: %w", p.PID(), os.ErrProcessDone))
+	}
+	c.pin = p
+	return p, nil
+}
+
+// Addr returns the address that was dialled or listened on; "pair" or the
+// file's name for a connection without one.
+func (c *Conn) Addr() string { return c.addr }
+
+// SyscallConn gives access to the descriptor, for socket options. Reading or
+// writing through it breaks the connection.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
+
+// CloseWrite tells the peer that no more messages follow: its Recv returns
+// io.EOF. Messages of SendBuffered go out first. Receiving goes on.
+func (c *Conn) CloseWrite(ctx context.Context) error {
+	if err := c.Flush(ctx); err != nil {
+		return err
+	}
+	var serr error
+	err := c.raw.Control(func(fd uintptr) { serr = sysShutdownWrite(int(fd)) })
+	if err = errors.Join(err, serr); err != nil {
+		return opError("close write", c.addr, c.cause(err))
+	}
+	return nil
+}
+
+// Close closes the connection and the descriptors that came with messages
+// nobody received. Calls that wait return an error wrapping os.ErrClosed.
+// Messages of SendBuffered that still wait go out if the peer has room for
+// them; Flush first to be sure. Further calls of Close do nothing.
+func (c *Conn) Close() error {
+	if c.closed.Load() {
+		return nil
+	}
+	c.out.flushNow()
+	if c.closed.Swap(true) {
+		return nil
+	}
+	err := c.file.Close()
+	c.in.gate.close()
+	c.out.gate.close()
+	c.in.closeFiles()
+	c.out.closeHeld()
+	c.pinMu.Lock()
+	if c.pin != nil {
+		c.pin.Close()
+	}
+	c.pinMu.Unlock()
+	if c.onClose != nil {
+		c.onClose()
+	}
+	if err != nil {
+		return opError("close", c.addr, err)
+	}
+	return nil
+}
+
+// cause translates an error of the poller or the kernel into ours.
+func (c *Conn) cause(err error) error {
+	if c.closed.Load() {
+		return os.ErrClosed
+	}
+	return broken(err)
+}
+
+// File returns a duplicate of the connection's descriptor to hand to another
+// process, in blocking mode, as programs expect that inherit one. The mode
+// belongs to the socket and not to the descriptor, so close c afterwards
+// without using it again. The caller closes the File.
+func (c *Conn) File() (*os.File, error) {
+	var dup int
+	var derr error
+	err := c.raw.Control(func(fd uintptr) { dup, derr = sysDupBlocking(int(fd)) })
+	if err = errors.Join(err, derr); err != nil {
+		return nil, opError("file", c.addr, c.cause(err))
+	}
+	return os.NewFile(uintptr(dup), c.addr), nil
+}
+
+// FromFile returns a connection over a duplicate of f, a connected Unix stream
+// socket, such as one inherited from a parent process. The caller closes f and
+// does not use it otherwise.
+//
+// Peer is whoever connected or made the pair: of a pair inherited from the
+// parent that is the parent, whoever has the other end now.
+func FromFile(f *os.File) (*Conn, error) {
+	fd, err := dupSocket(f)
+	if err != nil {
+		return nil, opError("from file", f.Name(), err)
+	}
+	c, err := newConn(fd, f.Name(), nil)
+	if err != nil {
+		return nil, opError("from file", f.Name(), err)
+	}
+	return c, nil
+}
+
+// dupSocket duplicates f into a non-blocking, close-on-exec descriptor, if it
+// is a stream socket.
+func dupSocket(f *os.File) (int, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var fd int
+	var derr error
+	if err := raw.Control(func(of uintptr) { fd, derr = sysDupSocket(int(of)) }); err != nil {
+		return -1, err
+	}
+	return fd, derr
+}
+
+// Pair returns two connections with each other: what one sends, the other
+// receives. Their Peer is the calling process.
+func Pair() (*Conn, *Conn, error) {
+	fa, fb, err := sysPair()
+	if err != nil {
+		return nil, nil, opError("pair", "pair", err)
+	}
+	a, err := newConn(fa, "pair", nil)
+	if err != nil {
+		sysClose(fb)
+		return nil, nil, opError("pair", "pair", err)
+	}
+	b, err := newConn(fb, "pair", nil)
+	if err != nil {
+		a.Close()
+		return nil, nil, opError("pair", "pair", err)
+	}
+	return a, b, nil
+}

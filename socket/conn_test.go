@@ -1,0 +1,410 @@
+package socket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+
+	"github.com/ipcctl/ipc/socket/frame"
+)
+
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i*7 + i>>8 + n)
+	}
+	return b
+}
+
+var sizes = []int{0, 1, 64, 4096, 16<<10 + 1, 64 << 10, 300_000, 5 << 20}
+
+func TestMessagesArriveAsSent(t *testing.T) {
+	for name, send := range map[string]func(*Conn, context.Context, []byte) error{
+		"Send":         func(c *Conn, ctx context.Context, m []byte) error { return c.Send(ctx, m) },
+		"SendBuffered": (*Conn).SendBuffered,
+	} {
+		for _, spin := range []time.Duration{0, 50 * time.Microsecond} {
+			t.Run(fmt.Sprintf("%s, spin %v", name, spin), func(t *testing.T) {
+				is := is.New(t)
+				ctx := soon(t)
+				a, b := pair(t, &ConnOptions{MaxMessage: 8 << 20, Spin: spin})
+				errs := make(chan error, 1)
+				go func() {
+					for _, n := range sizes {
+						if err := send(a, ctx, pattern(n)); err != nil {
+							errs <- err
+							return
+						}
+					}
+					errs <- a.CloseWrite(ctx)
+				}()
+				var buf []byte
+				for _, n := range sizes {
+					m, err := b.RecvInto(ctx, buf)
+					is.NoErr(err)
+					is.True(bytes.Equal(m.Data, pattern(n))) // same bytes
+					buf = m.Data
+				}
+				_, err := b.Recv(ctx)
+				is.Equal(err, io.EOF)
+				is.NoErr(<-errs)
+				is.NoErr(b.Send(ctx, []byte("the other way still works")))
+				m, err := a.Recv(ctx)
+				is.NoErr(err)
+				is.Equal(string(m.Data), "the other way still works")
+			})
+		}
+	}
+}
+
+func TestSendBufferedGoesOutByItself(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	is.NoErr(a.SendBuffered(soon(t), []byte("x")))
+	m, err := b.Recv(soon(t)) // nothing else is called on a
+	is.NoErr(err)
+	is.Equal(string(m.Data), "x")
+}
+
+func TestCloseSendsWhatIsBuffered(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	for range 100 {
+		is.NoErr(a.SendBuffered(soon(t), []byte("x")))
+	}
+	is.NoErr(a.Close())
+	for range 100 {
+		_, err := b.Recv(soon(t))
+		is.NoErr(err)
+	}
+	_, err := b.Recv(soon(t))
+	is.Equal(err, io.EOF)
+}
+
+func TestConcurrentCallersGetWholeMessages(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	const senders, each = 8, 500
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			for i := range each {
+				msg := bytes.Repeat([]byte{byte(s)}, 1+(i*37)%5000)
+				send := a.SendBuffered
+				if i%3 == 0 {
+					send = func(ctx context.Context, m []byte) error { return a.Send(ctx, m) }
+				}
+				if err := send(soon(t), msg); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	counts := make([]int, senders)
+	var mu sync.Mutex
+	var rg sync.WaitGroup
+	for range 4 {
+		rg.Go(func() {
+			for {
+				m, err := b.Recv(soon(t))
+				if err == io.EOF {
+					return
+				}
+				if err != nil || len(m.Data) == 0 || bytes.Count(m.Data, m.Data[:1]) != len(m.Data) {
+					t.Errorf("torn message of %d bytes, or error %v", len(m.Data), err)
+					return
+				}
+				mu.Lock()
+				counts[m.Data[0]]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	is.NoErr(a.CloseWrite(soon(t)))
+	rg.Wait()
+	for _, n := range counts {
+		is.Equal(n, each)
+	}
+}
+
+func TestContextEndsWaits(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	past, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	later, cancelLater := context.WithCancel(t.Context())
+	time.AfterFunc(5*time.Millisecond, cancelLater)
+
+	for ctx, want := range map[context.Context]error{
+		cancelled: context.Canceled, past: context.DeadlineExceeded, later: context.Canceled,
+	} {
+		for range 3 { // the same context again, and after another one
+			_, err := a.Recv(ctx)
+			is.True(errors.Is(err, want))
+		}
+	}
+	// Without a reader, sends fill the kernel's buffer and wait.
+	full, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	big := pattern(1 << 20)
+	var err error
+	n := 0
+	for ; err == nil; n++ {
+		err = a.Send(full, big)
+	}
+	is.True(errors.Is(err, context.DeadlineExceeded))
+
+	// What had begun to go out is completed; and nothing is broken.
+	go func() { _ = a.Send(context.Background(), []byte("next")) }()
+	for range n {
+		m, err := b.Recv(soon(t))
+		is.NoErr(err)
+		is.True(bytes.Equal(m.Data, big)) // whole, although its Send gave up
+	}
+	m, err := b.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "next")
+
+	// A receive that gave up lost nothing either.
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = a.Recv(short)
+	is.True(errors.Is(err, context.DeadlineExceeded))
+	is.NoErr(b.Send(soon(t), []byte("reply")))
+	m, err = a.Recv(context.Background())
+	is.NoErr(err)
+	is.Equal(string(m.Data), "reply")
+}
+
+func TestWaitersInTurnHonourTheirContexts(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	first := make(chan error, 1)
+	go func() { _, err := a.Recv(context.Background()); first <- err }()
+	eventually(t, "the first Recv waits", func() bool { return a.in.turn.state.Load() != 0 })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	_, err := a.Recv(ctx)
+	is.True(errors.Is(err, context.DeadlineExceeded))
+	is.NoErr(b.Send(soon(t), nil))
+	is.NoErr(<-first)
+}
+
+func TestInterruptedMessageIsResumed(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	whole := frame.Append(nil, pattern(100_000))
+	writeRaw(t, a, whole[:70_000])
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		_, err := b.RecvInto(ctx, make([]byte, 0, 200_000))
+		is.True(errors.Is(err, context.DeadlineExceeded))
+		cancel()
+	}
+	writeRaw(t, a, whole[70_000:])
+	m, err := b.RecvInto(soon(t), make([]byte, 0, 200_000))
+	is.NoErr(err)
+	is.True(bytes.Equal(m.Data, pattern(100_000)))
+}
+
+// writeRaw puts bytes on the socket past the frame writer.
+func writeRaw(t testing.TB, c *Conn, p []byte) {
+	t.Helper()
+	if err := c.out.turn.lock(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	defer c.out.turn.unlock()
+	c.out.ctx = context.Background()
+	defer c.out.settle()
+	if _, err := c.out.Write(p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPeerThatGoesAway(t *testing.T) {
+	t.Run("between messages", func(t *testing.T) {
+		is := is.New(t)
+		a, b := pair(t, nil)
+		is.NoErr(a.Send(soon(t), []byte("last")))
+		a.Close()
+		m, err := b.Recv(soon(t))
+		is.NoErr(err)
+		is.Equal(string(m.Data), "last")
+		_, err = b.Recv(soon(t))
+		is.Equal(err, io.EOF)
+		is.True(errors.Is(b.Send(soon(t), []byte("x")), ErrPeerClosed))
+	})
+	t.Run("inside a message", func(t *testing.T) {
+		is := is.New(t)
+		a, b := pair(t, nil)
+		writeRaw(t, a, []byte("\x00\x00\x00\x05hel"))
+		a.Close()
+		_, err := b.Recv(soon(t))
+		is.True(errors.Is(err, ErrTruncated))
+		is.True(errors.Is(err, io.ErrUnexpectedEOF))
+	})
+	t.Run("without reading what it was sent", func(t *testing.T) {
+		is := is.New(t)
+		a, b := pair(t, nil)
+		is.NoErr(b.Send(soon(t), []byte("unread")))
+		a.Close()
+		_, err := b.Recv(soon(t))
+		is.True(errors.Is(err, ErrPeerClosed))
+	})
+}
+
+func TestCloseEndsWaitsAndIsIdempotent(t *testing.T) {
+	is := is.New(t)
+	a, _ := pair(t, nil)
+	errs := make(chan error)
+	go func() { _, err := a.Recv(context.Background()); errs <- err }()
+	go func() { _, err := a.Recv(context.Background()); errs <- err }()
+	go func() {
+		var err error
+		for err == nil {
+			err = a.Send(context.Background(), pattern(1<<20))
+		}
+		errs <- err
+	}()
+	eventually(t, "calls wait", func() bool { return a.in.turn.state.Load() == 2 && a.out.turn.state.Load() != 0 })
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { _ = a.Close() })
+	}
+	wg.Wait()
+	for range 3 {
+		is.True(errors.Is(<-errs, os.ErrClosed))
+	}
+	is.NoErr(a.Close())
+	_, err := a.Recv(soon(t))
+	is.True(errors.Is(err, os.ErrClosed))
+	is.True(errors.Is(a.Send(soon(t), nil), os.ErrClosed))
+	is.True(errors.Is(a.SendBuffered(soon(t), nil), os.ErrClosed))
+	is.True(errors.Is(a.Flush(soon(t)), os.ErrClosed))
+	_, err = a.File()
+	is.True(errors.Is(err, os.ErrClosed))
+}
+
+func TestLimits(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, &ConnOptions{MaxMessage: 1000})
+	is.True(errors.Is(a.Send(soon(t), make([]byte, 1001)), ErrTooLarge))
+	is.NoErr(a.Send(soon(t), make([]byte, 1000)))
+	_, err := b.Recv(soon(t))
+	is.NoErr(err)
+	writeRaw(t, a, []byte("\xff\xff\xff\xff\x00\x00\x00\x01\x00\x00\x00\x00")) // 4 GiB
+	_, err = b.Recv(soon(t))
+	is.True(errors.Is(err, ErrTooLarge))
+}
+
+func TestTimeouts(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, &ConnOptions{IdleTimeout: 5 * time.Millisecond})
+	_, err := b.Recv(context.Background())
+	is.True(errors.Is(err, ErrTimeout))
+	is.True(errors.Is(err, os.ErrDeadlineExceeded))
+	is.NoErr(a.Send(soon(t), []byte("later")))
+	m, err := b.Recv(context.Background()) // the time-out left nothing behind
+	is.NoErr(err)
+	is.Equal(string(m.Data), "later")
+
+	// A peer that sends a byte now and then gets no more time for it.
+	a, b = pair(t, &ConnOptions{FrameTimeout: 30 * time.Millisecond})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		writeRaw(t, a, []byte("\x00\x00\xff\xff"))
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond):
+				writeRaw(t, a, []byte("x"))
+			}
+		}
+	}()
+	_, err = b.Recv(context.Background())
+	is.True(errors.Is(err, ErrTimeout))
+	close(stop)
+	<-stopped
+}
+
+func TestIdleTimeoutDoesNotApplyInsideAMessage(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, &ConnOptions{IdleTimeout: 20 * time.Millisecond})
+	writeRaw(t, a, []byte("\x00\x00\x00\x02a"))
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Millisecond)
+	defer cancel()
+	_, err := b.Recv(ctx)
+	is.True(errors.Is(err, context.DeadlineExceeded)) // not ErrTimeout
+}
+
+func TestPairKnowsItsMaker(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	for _, c := range []*Conn{a, b} {
+		is.Equal(int(c.Peer().UID), os.Geteuid())
+		is.Equal(int(c.Peer().PID), os.Getpid())
+		p, err := c.PeerProcess()
+		is.NoErr(err)
+		is.True(p.Alive())
+	}
+}
+
+func TestFromFile(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	f, err := b.File()
+	is.NoErr(err)
+	b.Close()
+	c, err := FromFile(f)
+	is.NoErr(err)
+	is.NoErr(f.Close())
+	defer c.Close()
+	is.NoErr(a.Send(soon(t), []byte("moved")))
+	m, err := c.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "moved")
+
+	r, w, err := os.Pipe()
+	is.NoErr(err)
+	defer r.Close()
+	defer w.Close()
+	_, err = FromFile(r)
+	is.True(err != nil) // a pipe is no socket
+}
+
+func TestNoAllocationPerMessage(t *testing.T) {
+	a, b := pair(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	msg, buf := pattern(64), make([]byte, 0, 64)
+	turn := func() {
+		if err := a.Send(ctx, msg); err != nil {
+			t.Fatal(err)
+		}
+		m, err := b.RecvInto(ctx, buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		buf = m.Data
+	}
+	for range 100 {
+		turn()
+	}
+	if n := testing.AllocsPerRun(1000, turn); n != 0 {
+		t.Fatalf("%v allocations per message, want none", n)
+	}
+}

@@ -1,0 +1,115 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// watchdog bounds a hang; nothing here takes that long.
+const watchdog = 60 * time.Second
+
+// helpers are the processes that tests start: this binary again, with the
+// helper's name in SOCKET_TEST_HELPER.
+var helpers = map[string]func(args []string){}
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv("SOCKET_TEST_HELPER"); name != "" {
+		helpers[name](os.Args[1:])
+		os.Exit(0)
+	}
+	before := openFiles()
+	code := m.Run()
+	if code == 0 {
+		code = leaks(before)
+	}
+	os.Exit(code)
+}
+
+// helper prepares to run the named helper process with args.
+func helper(t testing.TB, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), "SOCKET_TEST_HELPER="+name)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// openFiles lists what our descriptors refer to, where the system tells.
+func openFiles() map[string]string {
+	open := map[string]string{}
+	dir, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil
+	}
+	for _, e := range dir {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		// The runtime's own poller and the directory being read don't count.
+		if err == nil && !strings.Contains(to, "[event") && !strings.HasPrefix(to, "/proc/") {
+			open[e.Name()] = to
+		}
+	}
+	return open
+}
+
+// leaks reports the descriptors and goroutines that tests left behind.
+func leaks(before map[string]string) int {
+	code := 0
+	for fd, to := range openFiles() {
+		if before[fd] == "" {
+			fmt.Fprintf(os.Stderr, "left open: descriptor %s, %s\n", fd, to)
+			code = 1
+		}
+	}
+	var stacks string
+	for range 100 {
+		buf := make([]byte, 1<<20)
+		stacks = string(buf[:runtime.Stack(buf, true)])
+		if !strings.Contains(stacks, "ipc/socket.(*") {
+			return code
+		}
+		time.Sleep(10 * time.Millisecond) // goroutines that are on their way out
+	}
+	fmt.Fprintln(os.Stderr, "left running:\n"+stacks)
+	return 1
+}
+
+// soon is a context that ends only if something hangs.
+func soon(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), watchdog)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// pair returns two connections that the test's end closes.
+func pair(t testing.TB, o *ConnOptions) (*Conn, *Conn) {
+	t.Helper()
+	a, b, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Configure(o)
+	b.Configure(o)
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+// eventually waits for a condition that nothing signals.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(watchdog); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %v", what, watchdog)
+		}
+	}
+}

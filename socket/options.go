@@ -1,0 +1,72 @@
+package socket
+
+import (
+	"time"
+
+	"github.com/ipcctl/ipc/socket/frame"
+)
+
+const (
+	// DefaultMaxMessage is the longest message, in bytes, unless told otherwise.
+	DefaultMaxMessage = frame.DefaultLimit
+
+	// DefaultMaxFiles is the most descriptors that come with one message
+	// unless told otherwise.
+	DefaultMaxFiles = 16
+
+	// MaxFiles is the most descriptors that Linux passes with one message
+	// (SCM_MAX_FD).
+	MaxFiles = 253
+)
+
+// ConnOptions are what every connection has, however it came about. The zero
+// value, and nil, mean the defaults.
+type ConnOptions struct {
+	// MaxMessage limits messages in both directions, in bytes, checked before
+	// memory is spent. Zero means DefaultMaxMessage; frame.Unlimited none.
+	MaxMessage int
+
+	// MaxFiles limits the descriptors received with one message. Zero means
+	// DefaultMaxFiles. Below zero none are wanted: the kernel refuses them
+	// where it can (SO_PASSRIGHTS, Linux 6.16), otherwise it discards them,
+	// and the message arrives without.
+	MaxFiles int
+
+	// IdleTimeout is how long Recv waits for a message to begin. Zero: as
+	// long as its context allows.
+	IdleTimeout time.Duration
+
+	// FrameTimeout is how long a message that has begun may take to arrive
+	// wholly, while Recv waits for it. Zero: as long as its context allows.
+	FrameTimeout time.Duration
+
+	// Spin is for how long Recv polls the socket before it sleeps, at most.
+	// It cuts the round trip to a peer that answers within microseconds to
+	// about a third, costs a CPU meanwhile, and is given up while it does not
+	// pay. 50 microseconds is plenty. Zero: not at all.
+	Spin time.Duration
+
+	// WriteBuffer is the kernel's buffer for what the peer has not yet read,
+	// in bytes. Large messages flow faster with more. Zero leaves the
+	// system's default; the system may grant less than asked.
+	WriteBuffer int
+}
+
+func (o *ConnOptions) orDefault() ConnOptions {
+	var c ConnOptions
+	if o != nil {
+		c = *o
+	}
+	if c.MaxMessage <= 0 {
+		c.MaxMessage = DefaultMaxMessage
+	}
+	switch {
+	case c.MaxFiles == 0:
+		c.MaxFiles = DefaultMaxFiles
+	case c.MaxFiles < 0:
+		c.MaxFiles = 0
+	case c.MaxFiles > MaxFiles:
+		c.MaxFiles = MaxFiles
+	}
+	return c
+}

@@ -1,0 +1,311 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/ipcctl/ipc/socket/frame"
+)
+
+// Message is what Recv returns.
+type Message struct {
+	// Data is the message. It belongs to the caller.
+	Data []byte
+
+	// Files are the descriptors that came with it, close-on-exec. They belong
+	// to the caller, who closes them.
+	Files []*os.File
+}
+
+// Close closes the message's files.
+func (m *Message) Close() error {
+	err := closeFiles(m.Files)
+	m.Files = nil
+	return err
+}
+
+// Recv returns the next message, in memory of its own.
+//
+// The error is io.EOF, as it is, when the peer has closed between two
+// messages. It wraps ErrTruncated when the peer closed inside one,
+// ErrPeerClosed when it closed without reading all that we sent, ErrTooLarge
+// or ErrTooManyFiles when it exceeded a limit: after any of these nothing more
+// can be received. It wraps ErrTimeout, os.ErrClosed or ctx.Err() when the
+// wait ended; what has come of a message by then is kept for the next call.
+func (c *Conn) Recv(ctx context.Context) (Message, error) {
+	return c.RecvInto(ctx, nil)
+}
+
+// RecvInto is Recv into the capacity of buf, if the message fits there; if not
+// it allocates. With a sufficient buf it allocates nothing.
+func (c *Conn) RecvInto(ctx context.Context, buf []byte) (Message, error) {
+	err := ended(ctx)
+	if err == nil {
+		err = c.in.turn.lock(ctx)
+	}
+	if err != nil {
+		return Message{}, opError("recv", c.addr, err)
+	}
+	m, err := c.in.message(ctx, buf)
+	c.in.turn.unlock()
+	if err != nil && err != io.EOF {
+		err = opError("recv", c.addr, err)
+	}
+	return m, err
+}
+
+// inbound is the receiving half of a Conn. Whoever holds turn owns all of it,
+// except that Close, once the descriptor is closed, takes the turn as well.
+//
+// Descriptors are tied to their message by their place in the byte stream:
+//
+//	stream  ──┬────────┬──────────────┬──────┬──
+//	          │ frame  │ frame        │ frame│
+//	          └────────┴──────────▲───┴──────┘
+//	                              └ batch.at: a byte of the frame they belong to
+//
+// A sender puts the frame with the descriptors, and nothing else, into one
+// sendmsg. On Linux a read ends behind the data that carries descriptors, so
+// its last byte is in that frame; on the BSDs it begins there, so its first is.
+type inbound struct {
+	turn turn
+	gate gate
+	c    *Conn
+	fr   *frame.Reader
+
+	// the call under way
+	ctx      context.Context
+	p        []byte
+	n        int
+	err      error
+	waiting  bool
+	deadline time.Time
+	frameAt  int64                 // the frame that has until
+	frameBy  time.Time             // to arrive wholly
+	attempt  func(fd uintptr) bool // in.try, bound once
+
+	pos     int64 // bytes of the stream read so far
+	control []byte
+	batches []batch
+	failed  error // final: descriptors beyond the limit
+	spin    spinner
+}
+
+// batch is descriptors received and not yet claimed by a message.
+type batch struct {
+	at    int64
+	files []*os.File
+}
+
+func (in *inbound) init(c *Conn) {
+	in.c = c
+	in.turn = newTurn()
+	in.gate.setDeadline = c.file.SetReadDeadline
+	in.attempt = in.try
+}
+
+// message reads the next message. Precondition: the caller has the turn.
+func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
+	if in.failed != nil {
+		return Message{}, in.failed
+	}
+	in.ctx = ctx
+	data, err := in.fr.ReadMessage(buf)
+	in.ctx = nil
+	if in.waiting {
+		in.waiting = false
+		in.gate.release()
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	m := Message{Data: data}
+	if len(in.batches) > 0 {
+		m.Files = in.claim(in.fr.Offset())
+		if len(m.Files) > in.c.opts.MaxFiles {
+			closeFiles(m.Files)
+			in.failed = ErrTooManyFiles
+			return Message{}, in.failed
+		}
+	}
+	return m, nil
+}
+
+// Read makes in the stream that the frame.Reader reads. It waits for bytes, no
+// longer than the call's context and the connection's time-outs allow.
+func (in *inbound) Read(p []byte) (int, error) {
+	if in.failed != nil {
+		return 0, in.failed
+	}
+	in.p = p
+	for {
+		err := in.c.raw.Read(in.attempt)
+		if err == nil {
+			break
+		}
+		if err := in.interrupted(err); err != nil {
+			in.p = nil
+			return 0, err
+		}
+	}
+	in.p = nil
+	switch {
+	case in.err != nil:
+		return 0, in.c.cause(in.err)
+	case in.n == 0:
+		return 0, io.EOF
+	}
+	return in.n, in.failed
+}
+
+// interrupted says why a wait ended without anything to read; nil means that
+// an earlier call's deadline did it, which is now cleared.
+func (in *inbound) interrupted(err error) error {
+	if in.c.closed.Load() {
+		return os.ErrClosed
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	if err := ended(in.ctx); err != nil {
+		return err
+	}
+	if !in.deadline.IsZero() && !time.Now().Before(in.deadline) {
+		in.deadline = time.Time{}
+		return ErrTimeout
+	}
+	in.gate.watch(in.ctx)
+	if !in.deadline.IsZero() {
+		in.gate.until(in.deadline)
+	}
+	return nil
+}
+
+// try reads once, and prepares to wait if there is nothing. The poller calls
+// it again when there may be something.
+func (in *inbound) try(fd uintptr) bool {
+	in.receive(int(fd))
+	if in.err != syscall.EAGAIN {
+		return true
+	}
+	if in.c.opts.Spin > 0 && in.spin.poll(in.c.opts.Spin, func() bool {
+		in.receive(int(fd))
+		return in.err != syscall.EAGAIN
+	}) {
+		return true
+	}
+	in.prepareWait()
+	return false
+}
+
+// prepareWait makes sure that the wait which follows can end.
+func (in *inbound) prepareWait() {
+	in.c.out.flushNow() // the peer may be waiting for it
+	by := in.waitUntil()
+	if in.waiting && by.IsZero() && in.deadline.IsZero() {
+		return
+	}
+	in.waiting = true
+	in.deadline = by
+	in.gate.watch(in.ctx)
+	if !by.IsZero() {
+		in.gate.until(by)
+	}
+}
+
+// waitUntil returns when the connection's time-outs end the wait that follows;
+// zero is never. A message has FrameTimeout from the first wait for the rest
+// of it until it is whole, however the peer splits it.
+func (in *inbound) waitUntil() time.Time {
+	o := &in.c.opts
+	switch {
+	case !in.fr.InFrame() && o.IdleTimeout > 0:
+		return time.Now().Add(o.IdleTimeout)
+	case !in.fr.InFrame() || o.FrameTimeout == 0:
+		return time.Time{}
+	}
+	if at := in.fr.Offset(); in.frameBy.IsZero() || at != in.frameAt {
+		in.frameAt, in.frameBy = at, time.Now().Add(o.FrameTimeout)
+	}
+	return in.frameBy
+}
+
+// receive reads once without waiting, into in.p.
+func (in *inbound) receive(fd int) {
+	if in.c.opts.MaxFiles == 0 {
+		in.n, in.err = sysRead(fd, in.p)
+		if in.n > 0 {
+			in.pos += int64(in.n)
+		}
+		return
+	}
+	if in.control == nil {
+		in.control = make([]byte, sysControlLen(in.c.opts.MaxFiles))
+	}
+	var ctl control
+	in.n, ctl, in.err = sysRecv(fd, in.p, in.control)
+	if in.n <= 0 {
+		return
+	}
+	if ctl.length > 0 || ctl.truncated {
+		in.accept(ctl)
+	}
+	in.pos += int64(in.n)
+}
+
+// accept keeps the descriptors that came with the bytes just read, or closes
+// them if they are more than we take.
+func (in *inbound) accept(ctl control) {
+	files := parseFiles(in.control[:ctl.length])
+	if ctl.truncated || in.unclaimed()+len(files) > 2*in.c.opts.MaxFiles {
+		closeFiles(files)
+		in.failed = ErrTooManyFiles
+		return
+	}
+	if len(files) == 0 {
+		return
+	}
+	at := in.pos
+	if controlAtEnd {
+		at += int64(in.n) - 1
+	}
+	in.batches = append(in.batches, batch{at, files})
+}
+
+func (in *inbound) unclaimed() (n int) {
+	for _, b := range in.batches {
+		n += len(b.files)
+	}
+	return n
+}
+
+// claim takes the descriptors of the message that ends at stream offset end.
+func (in *inbound) claim(end int64) (files []*os.File) {
+	i := 0
+	for ; i < len(in.batches) && in.batches[i].at < end; i++ {
+		files = append(files, in.batches[i].files...)
+	}
+	in.batches = in.batches[:copy(in.batches, in.batches[i:])]
+	return files
+}
+
+// closeFiles closes what no message has claimed. The descriptor is closed, so
+// the holder of the turn lets go of it soon.
+func (in *inbound) closeFiles() {
+	_ = in.turn.lock(context.Background())
+	defer in.turn.unlock()
+	for _, b := range in.batches {
+		closeFiles(b.files)
+	}
+	in.batches = nil
+	in.fr = frame.NewReader(closedReader{}, 0)
+}
+
+// closedReader lets go of buffered messages: after Close there are none.
+type closedReader struct{}
+
+func (closedReader) Read([]byte) (int, error) { return 0, os.ErrClosed }

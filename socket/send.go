@@ -1,0 +1,233 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/ipcctl/ipc/socket/frame"
+)
+
+// Send sends msg, and the descriptors of files with it. When it returns nil
+// the kernel has all of it, and the peer gets it even if this process dies
+// now. The files stay the caller's.
+//
+// The error wraps ErrPeerClosed when the peer has gone, ErrTooLarge or
+// ErrTooManyFiles when nothing was tried, os.ErrClosed or ctx.Err(). After
+// ctx.Err() the peer gets the message either not at all or whole: one that had
+// begun to go out is completed all the same.
+func (c *Conn) Send(ctx context.Context, msg []byte, files ...*os.File) error {
+	var err error
+	if len(files) == 0 {
+		err = c.out.do(ctx, func(fw *frame.Writer) error { return fw.WriteMessage(msg) })
+	} else {
+		err = c.out.sendFiles(ctx, msg, files)
+	}
+	if err != nil {
+		return opError("send", c.addr, err)
+	}
+	return nil
+}
+
+// SendBuffered takes a copy of msg and sends it soon, together with others:
+// streams of small messages are many times faster than by Send. It waits only
+// while 64 KiB are buffered and the peer does not read.
+//
+// Buffered messages go out in order, before the next Send, when Recv has to
+// wait, by Flush, and otherwise as soon as the sender pauses. Messages that
+// have not gone out are lost if the process dies, and an error that their
+// sending meets is returned by a later call. Errors are those of Send.
+func (c *Conn) SendBuffered(ctx context.Context, msg []byte) error {
+	err := c.out.buffer(ctx, msg)
+	if err != nil {
+		return opError("send", c.addr, err)
+	}
+	return nil
+}
+
+// Flush sends all that SendBuffered has buffered. When it returns nil, the
+// kernel has it.
+func (c *Conn) Flush(ctx context.Context) error {
+	err := c.out.do(ctx, (*frame.Writer).Flush)
+	if err != nil {
+		return opError("flush", c.addr, err)
+	}
+	return nil
+}
+
+// outbound is the sending half of a Conn. Whoever holds turn owns it, except
+// for the atomic fields.
+type outbound struct {
+	turn turn
+	gate gate
+	c    *Conn
+	fw   *frame.Writer
+
+	// the call under way
+	ctx     context.Context // nil: do not wait at all
+	p       []byte
+	rights  []byte // control message for the first byte that goes out
+	n       int
+	err     error
+	waiting bool
+	attempt func(fd uintptr) bool // out.try, bound once
+
+	held heldFiles
+
+	// buffered is true while fw may hold messages of SendBuffered. flushing
+	// is true while a goroutine is about to send them.
+	buffered atomic.Bool
+	flushing atomic.Bool
+	flush    func() // out.flushLoop, bound once
+}
+
+func (out *outbound) init(c *Conn) {
+	out.c = c
+	out.turn = newTurn()
+	out.gate.setDeadline = c.file.SetWriteDeadline
+	out.attempt = out.try
+	out.flush = out.flushLoop
+}
+
+// do runs a call of the frame.Writer in turn.
+func (out *outbound) do(ctx context.Context, call func(*frame.Writer) error) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	if err := out.turn.lock(ctx); err != nil {
+		return err
+	}
+	defer out.turn.unlock()
+	if out.c.closed.Load() {
+		return os.ErrClosed
+	}
+	out.ctx = ctx
+	err := call(out.fw)
+	out.settle()
+	out.flushSoon()
+	return err
+}
+
+// flushSoon starts the goroutine that sends what is buffered, if something is
+// and none is about to. Precondition: the caller has the turn.
+func (out *outbound) flushSoon() {
+	if out.buffered.Load() && !out.flushing.Load() {
+		out.flushing.Store(true)
+		go out.flush()
+	}
+}
+
+// settle ends a call. Precondition: the caller has the turn.
+func (out *outbound) settle() {
+	out.ctx = nil
+	if out.waiting {
+		out.waiting = false
+		out.gate.release()
+	}
+	out.buffered.Store(out.fw.Buffered() > 0)
+}
+
+// buffer is SendBuffered.
+func (out *outbound) buffer(ctx context.Context, msg []byte) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	if err := out.turn.lock(ctx); err != nil {
+		return err
+	}
+	defer out.turn.unlock()
+	if out.c.closed.Load() {
+		return os.ErrClosed
+	}
+	out.ctx = ctx
+	err := out.fw.BufferMessage(msg)
+	out.settle()
+	out.flushSoon()
+	return err
+}
+
+// flushLoop sends what is buffered once the sender pauses, and ends when there
+// is nothing left.
+func (out *outbound) flushLoop() {
+	runtime.Gosched()
+	_ = out.turn.lock(context.Background())
+	out.flushing.Store(false)
+	if !out.c.closed.Load() {
+		out.ctx = context.Background()
+		_ = out.fw.Flush() // a later call meets the error again
+		out.settle()
+	}
+	out.turn.unlock()
+}
+
+// flushNow sends as much of what is buffered as goes out without waiting.
+func (out *outbound) flushNow() {
+	if !out.buffered.Load() || !out.turn.tryLock() {
+		return
+	}
+	out.ctx = nil
+	_ = out.fw.Flush()
+	out.settle()
+	out.turn.unlock()
+}
+
+// Write makes out the stream that the frame.Writer writes. It waits for room,
+// no longer than the call's context allows.
+func (out *outbound) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		out.p = p[done:]
+		err := out.c.raw.Write(out.attempt)
+		if err != nil {
+			if err = out.interrupted(err); err == nil {
+				continue
+			}
+		} else if err = out.err; err == nil {
+			done += out.n
+			continue
+		}
+		out.p = nil
+		return done, out.c.cause(err)
+	}
+	out.p = nil
+	return done, nil
+}
+
+// interrupted says why a wait ended without room to write; nil means that an
+// earlier call's deadline did it, which is now cleared.
+func (out *outbound) interrupted(err error) error {
+	if out.c.closed.Load() {
+		return os.ErrClosed
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	ctx := out.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	out.gate.watch(ctx)
+	return nil
+}
+
+// try writes once, and prepares to wait if there is no room.
+func (out *outbound) try(fd uintptr) bool {
+	out.n, out.err = sysSend(int(fd), out.p, out.rights)
+	if out.err == nil {
+		out.rights = nil
+	}
+	if out.err != syscall.EAGAIN || out.ctx == nil {
+		return true
+	}
+	if !out.waiting {
+		out.waiting = true
+		out.gate.watch(out.ctx)
+	}
+	return false
+}

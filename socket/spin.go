@@ -1,0 +1,44 @@
+package socket
+
+import "time"
+
+// A spinner polls before a wait, for a time that it learns: what polling has
+// brought lately. It starts with all of its budget; each failure halves it,
+// each success restores it. When nothing is left it polls only every
+// spinRetry-th time, to notice that the peer has become quick.
+type spinner struct {
+	shift   uint8 // the budget is divided by 1<<shift
+	skipped uint8
+}
+
+const (
+	spinMaxShift = 4
+	spinRetry    = 32
+	spinPerCheck = 8 // polls between two looks at the clock
+)
+
+// poll calls ready until it returns true or the time is up.
+func (s *spinner) poll(limit time.Duration, ready func() bool) bool {
+	if s.shift > spinMaxShift {
+		if s.skipped++; s.skipped < spinRetry {
+			return false
+		}
+		s.skipped = 0
+	}
+	end := time.Now().Add(limit >> min(s.shift, spinMaxShift))
+	for {
+		for range spinPerCheck {
+			if ready() {
+				s.shift = 0
+				return true
+			}
+		}
+		if !time.Now().Before(end) {
+			break
+		}
+	}
+	if s.shift <= spinMaxShift {
+		s.shift++
+	}
+	return false
+}

@@ -1,0 +1,68 @@
+package socket
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// sysRecv and sysSend are recvmsg and sendmsg without what makes x/sys
+// allocate: the peer's address, which a connected socket does not need.
+//
+// The kernel reads and writes p and oob only during the call; msghdr and iovec
+// are locals that hold typed pointers to them, which keeps them alive and in
+// place.
+
+// sysRecv reads into p and oob without waiting. Received descriptors are
+// close-on-exec. Precondition: p and oob are not empty.
+func sysRecv(fd int, p, oob []byte) (int, control, error) {
+	var msg unix.Msghdr
+	var iov unix.Iovec
+	iov.Base = unsafe.SliceData(p)
+	iov.SetLen(len(p))
+	msg.Iov = &iov
+	msg.SetIovlen(1)
+	for {
+		msg.Control = unsafe.SliceData(oob)
+		msg.SetControllen(len(oob))
+		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
+			unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		switch errno {
+		case 0:
+			return int(n), control{int(msg.Controllen), msg.Flags&unix.MSG_CTRUNC != 0}, nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, control{}, unix.EAGAIN // a constant: no allocation
+		default:
+			return 0, control{}, errno
+		}
+	}
+}
+
+// sysSend writes p and, if it is not empty, the control message oob, without
+// waiting and without SIGPIPE.
+func sysSend(fd int, p, oob []byte) (int, error) {
+	var msg unix.Msghdr
+	var iov unix.Iovec
+	iov.Base = unsafe.SliceData(p)
+	iov.SetLen(len(p))
+	msg.Iov = &iov
+	msg.SetIovlen(1)
+	if len(oob) > 0 {
+		msg.Control = unsafe.SliceData(oob)
+		msg.SetControllen(len(oob))
+	}
+	for {
+		n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, unix.EAGAIN
+		default:
+			return 0, errno
+		}
+	}
+}
