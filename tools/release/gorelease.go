@@ -41,9 +41,18 @@ func (c *checker) installGorelease(ctx context.Context) error {
 // gorelease compares the version that gorelease suggests with the one that is
 // to be released.
 func (c *checker) gorelease(ctx context.Context, m *workspace.Module) error {
+	// What is packed here is not published: gorelease must not find it there.
+	show, err := c.proxy.Hide(m.Path())
+	if err != nil {
+		return err
+	}
+	defer show()
 	out, err := c.run(ctx, siblingsStaged, c.src(m.Dir), filepath.Join(c.dir, "bin", "gorelease"), "-base="+c.base)
 	if err != nil {
 		return err
+	}
+	if c.base != "none" {
+		fmt.Println(indent(out)) // incompatible changes are for a reader to judge
 	}
 	return agree(out, m, c.version, c.base)
 }

@@ -64,6 +64,17 @@ func (d Dir) Add(m module.Version, src string) (hash string, err error) {
 	return packed(name+".zip", func(w io.Writer) error { return zip.CreateFromDir(w, m, src) })
 }
 
+// Hide makes the proxy know nothing of a module until show is called.
+func (d Dir) Hide(path string) (show func() error, err error) {
+	escaped, err := module.EscapePath(path)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(string(d), filepath.FromSlash(escaped))
+	hidden, seen := filepath.Join(dir, "hidden"), filepath.Join(dir, "@v")
+	return func() error { return os.Rename(hidden, seen) }, os.Rename(seen, hidden)
+}
+
 // HashVCS returns the hash of the zip that a public proxy would make of
 // revision rev of the module in directory subdir of the git repository at
 // root, by way of the temporary file named file.
