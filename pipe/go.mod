@@ -3,8 +3,9 @@ module github.com/ipcctl/ipc/pipe
 go 1.25.0
 
 require (
-	github.com/ipcctl/ipc/acl v0.1.0
 	github.com/ipcctl/ipc/socket v0.1.0
-	golang.org/x/sys v0.47.0
 	github.com/matryer/is v1.4.1
+	golang.org/x/sys v0.47.0
 )
+
+require github.com/ipcctl/ipc/acl v0.1.0 // indirect

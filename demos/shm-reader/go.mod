@@ -2,6 +2,6 @@ module github.com/ipcctl/ipc/demos/shm-reader
 
 go 1.25.0
 
-require (
-	github.com/ipcctl/ipc/shm v0.1.0
-)
+require github.com/ipcctl/ipc/shm v0.1.0
+
+require golang.org/x/sys v0.47.0 // indirect
