@@ -122,6 +122,10 @@ func TestProblems(t *testing.T) {
 			write: map[string]string{"queue/go.sum": "github.com/ipcctl/ipc/shm v0.1.0 h1:o7XGOvZQCADBQQ4Y7VNq2dRWQR7JmOUW8Kxx4ZsNgWs=\n"},
 			want:  []string{"queue/go.sum: remove the lines that begin with github.com/ipcctl/ipc/: a sibling's hash changes with every edit of the sibling"},
 		},
+		"links": {
+			write: map[string]string{"docs/A.md": "[a](../shm/README.md) [b](B.md#x) [c](https://example.com/d) [e](#f)\n\n[g](../shm)\n"},
+			want:  []string{"docs/A.md: correct the link to B.md: it leads nowhere"},
+		},
 		"another license": {
 			write: map[string]string{"shm/LICENSE": "Don't.\n"},
 			want:  []string{"shm: copy LICENSE from the root to shm/LICENSE: a module is published without its parent directory"},

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,6 +60,6 @@ func run(dir string) (problems []string, modules int, err error) {
 		c.checkGoSum(m)
 		c.checkFiles(m)
 	}
-	err = c.checkImports()
+	err = errors.Join(c.checkLinks(), c.checkImports())
 	return c.problems, len(ws.Modules), err
 }
