@@ -66,7 +66,7 @@ func (w *walker) descend(n int32, path string) {
 		if at.rest != 0 {
 			w.visit(n, true)
 		}
-		if !at.literals && at.star == 0 && at.prefixes == nil {
+		if !at.literals && at.star == 0 && at.prefixes == 0 {
 			return
 		}
 		segment, rest := path, ""
@@ -76,7 +76,7 @@ func (w *walker) descend(n int32, path string) {
 		if at.star != 0 {
 			w.enter(at.star, rest)
 		}
-		for _, length := range at.prefixes {
+		for _, length := range w.index.lengths[at.prefixes] {
 			if length > len(segment) {
 				break
 			}
@@ -125,11 +125,11 @@ func (w *walker) visit(n int32, rest bool) {
 		w.note(x.find(cellKey(place, idUID, s.UID)))
 	}
 	if kinds&idGID != 0 {
-		if x.gids>>(s.GID%64)&1 != 0 {
+		if x.namesGroup(s.GID) {
 			w.note(x.find(cellKey(place, idGID, s.GID)))
 		}
 		for _, g := range s.Groups {
-			if x.gids>>(g%64)&1 != 0 {
+			if x.namesGroup(g) {
 				w.note(x.find(cellKey(place, idGID, g)))
 			}
 		}
@@ -141,18 +141,27 @@ func (w *walker) visit(n int32, rest bool) {
 
 // note takes in what a cell says about the action.
 func (w *walker) note(c *cell) {
-	if (c.deny|c.allow)&w.action == 0 { // also the empty cell
-		return
-	}
-	for i := c.first; i >= 0; {
-		m := &w.index.marks[i]
-		if m.actions&w.action != 0 {
-			if m.effect == Deny {
-				w.deny = min(w.deny, m.rule)
-			} else {
-				w.allow = min(w.allow, m.rule)
+	switch {
+	case (c.deny|c.allow)&w.action == 0: // also the empty cell
+	case c.first < 0:
+		for i := ^c.first; i >= 0; {
+			m := &w.index.marks[i]
+			if m.actions&w.action != 0 {
+				w.apply(m.effect, m.rule)
 			}
+			i = m.next
 		}
-		i = m.next
+	case c.deny != 0:
+		w.deny = min(w.deny, c.first)
+	default:
+		w.allow = min(w.allow, c.first)
+	}
+}
+
+func (w *walker) apply(e Effect, rule int32) {
+	if e == Deny {
+		w.deny = min(w.deny, rule)
+	} else {
+		w.allow = min(w.allow, rule)
 	}
 }

@@ -28,17 +28,22 @@ type index struct {
 	cells []cell // a power of two; key 0 means empty
 	marks []mark
 
-	numEdges, numCells int
-	gids               uint64 // bit gid%64 for each gid that a rule names
+	// lengths are the lengths of prefixes that nodes have children for, in
+	// ascending order; the first list is empty.
+	lengths [][]int
+
+	numEdges, numCells, numMarks int
+
+	gids [16]uint64 // bit gid%1024 for each gid that a rule names: most need no look-up
 }
 
 // node is a place in a resource, after some of its segments.
 type node struct {
 	star     int32   // the child for "*", or 0
+	prefixes int32   // the lengths of the children "x*", in lengths
 	literals bool    // has children for literal segments
 	here     idKinds // what cells there are for patterns that end here,
 	rest     idKinds // and for those that end in ** from here
-	prefixes []int   // the lengths of the children "x*", ascending
 }
 
 // idKinds is a set of what a cell can be about.
@@ -63,8 +68,10 @@ type edge struct {
 // cell answers for one place in the tree and one id.
 type cell struct {
 	key         uint64    // see cellKey
-	deny, allow actionSet // the actions that marks say more about
-	first       int32     // in marks, -1 ends
+	deny, allow actionSet // what its rules do
+	// first is the rule, if all actions are one rule's (the common case, which
+	// saves a visit to marks), else ^first begins a list of marks.
+	first int32
 }
 
 // mark is the first rule of its effect for its actions in a cell.
@@ -72,7 +79,7 @@ type mark struct {
 	actions actionSet
 	effect  Effect
 	rule    int32
-	next    int32
+	next    int32 // in marks, -1 ends
 }
 
 // maxMarks bounds what rules with large sets on both sides spell out to.
@@ -116,6 +123,7 @@ func (p *Policy) compile() error {
 	x.nodes = make([]node, 1+2*numKinds)
 	x.edges = make([]edge, 8)
 	x.cells = make([]cell, 8)
+	x.lengths = make([][]int, 1)
 	for i := range p.rules {
 		r := &p.rules[i]
 		for j := range r.resources {
@@ -123,7 +131,7 @@ func (p *Policy) compile() error {
 			for _, w := range r.who {
 				x.enter(at, rest, w.item, r)
 			}
-			if len(x.marks) > maxMarks {
+			if x.numMarks > maxMarks {
 				return errTooLarge
 			}
 		}
@@ -163,14 +171,30 @@ func (x *index) child(n int32, segment string) int32 {
 	}
 	if from&1 == 0 {
 		x.nodes[n].literals = true
-	} else if at, found := slices.BinarySearch(x.nodes[n].prefixes, len(segment)); !found {
-		x.nodes[n].prefixes = slices.Insert(x.nodes[n].prefixes, at, len(segment))
+	} else {
+		x.addLength(n, len(segment))
 	}
 	x.nodes = append(x.nodes, node{})
 	to := int32(len(x.nodes) - 1)
 	x.addEdge(edge{edgeHash(x.seed, from, segment), segment, from, to})
 	return to
 }
+
+// addLength notes that a node has a child for a prefix of the length.
+func (x *index) addLength(n int32, length int) {
+	list := &x.nodes[n].prefixes
+	if *list == 0 {
+		x.lengths = append(x.lengths, nil)
+		*list = int32(len(x.lengths) - 1)
+	}
+	known := &x.lengths[*list]
+	if at, found := slices.BinarySearch(*known, length); !found {
+		*known = slices.Insert(*known, at, length)
+	}
+}
+
+// namesGroup reports whether some rule may name the group.
+func (x *index) namesGroup(gid uint32) bool { return x.gids[gid/64%16]>>(gid%64)&1 != 0 }
 
 // edge finds a child, or 0.
 func (x *index) edge(from uint32, segment string) int32 {
@@ -221,7 +245,7 @@ func (x *index) enter(at int32, rest bool, w who, r *rule) {
 		x.mark(cellKey(place, idUID, w.id), r)
 	case whoGID:
 		*kinds |= idGID
-		x.gids |= 1 << (w.id % 64)
+		x.gids[w.id/64%16] |= 1 << (w.id % 64)
 		x.mark(cellKey(place, idGID, w.id), r)
 		if r.Effect == Deny {
 			*kinds |= idSomeGroup
@@ -242,9 +266,22 @@ func (x *index) mark(key uint64, r *rule) {
 	if news == 0 {
 		return
 	}
+	x.numMarks++
+	if c.deny|c.allow == 0 {
+		c.first = int32(r.number)
+	} else {
+		if c.first >= 0 { // the second rule: the first becomes a mark too
+			m := mark{c.allow, Allow, c.first, -1}
+			if c.deny != 0 {
+				m.actions, m.effect = c.deny, Deny
+			}
+			x.marks = append(x.marks, m)
+			c.first = ^int32(len(x.marks) - 1)
+		}
+		x.marks = append(x.marks, mark{news, r.Effect, int32(r.number), ^c.first})
+		c.first = ^int32(len(x.marks) - 1)
+	}
 	*covered |= news
-	x.marks = append(x.marks, mark{news, r.Effect, int32(r.number), c.first})
-	c.first = int32(len(x.marks) - 1)
 }
 
 // cell finds or makes a cell, to be filled.
@@ -262,7 +299,7 @@ func (x *index) cell(key uint64) *cell {
 		}
 	}
 	c := x.find(key)
-	*c = cell{key: key, first: -1}
+	*c = cell{key: key}
 	return c
 }
 

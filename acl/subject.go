@@ -30,22 +30,23 @@ const (
 type Subject struct {
 	// UID and GID are the effective ids, in our user namespace. Linux gives
 	// an id that has no name here as the overflow id, 65534.
-	UID, GID uint32
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
 	// Groups are the supplementary groups, in any order. Whether GID is
 	// repeated here makes no difference.
-	Groups []uint32
+	Groups []uint32 `json:"groups,omitempty"`
 	// PID is the process id in our pid namespace.
-	PID int32
+	PID int32 `json:"pid,omitempty"`
 	// StartTime tells PID's owner from an earlier one: clock ticks since boot
 	// on Linux (proc(5), stat field 22), microseconds since 1970 on macOS.
-	StartTime uint64
+	StartTime uint64 `json:"start_time,omitempty"`
 	// Missing names the fields that could not be learned, and that are zero
 	// (or [NoID]) for that reason. A Subject written by hand misses nothing.
 	//
 	// Decisions lean to refusal: a missing id is denied everything, and when
 	// FieldGroups is missing only the listed groups can allow, while every
 	// rule that denies a group applies.
-	Missing Fields
+	Missing Fields `json:"missing,omitempty"`
 }
 
 // unknownSubject is what goes with an error: it matches no rule.
