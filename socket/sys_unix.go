@@ -101,3 +101,10 @@ func parseFiles(oob []byte) []*os.File {
 	}
 	return files
 }
+
+// sysConnect connects fd, a non-blocking socket, to a path or "@name". It
+// returns a bare errno.
+func sysConnect(fd int, name string) error {
+	_, err := retry(func() (int, error) { return 0, unix.Connect(fd, &unix.SockaddrUnix{Name: name}) })
+	return err
+}

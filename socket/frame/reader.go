@@ -50,6 +50,9 @@ func NewReader(src io.Reader, limit int) *Reader {
 	return &Reader{src: src, limit: limitOf(limit)}
 }
 
+// SetLimit changes the limit for messages whose header has not been read yet.
+func (r *Reader) SetLimit(limit int) { r.limit = limitOf(limit) }
+
 // Offset returns how many bytes of the stream the messages returned so far
 // took up, headers included: where the next frame starts.
 func (r *Reader) Offset() int64 { return r.frame }

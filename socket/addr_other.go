@@ -1,0 +1,8 @@
+//go:build !linux
+
+package socket
+
+const (
+	hasAbstract = false
+	maxSunPath  = 103 // sockaddr_un.sun_path less a NUL byte
+)

@@ -1,0 +1,355 @@
+//go:build unix
+
+package socket
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A place is where a socket file lies: a name in a directory that is held
+// open, so that neither renamed directories nor long paths confuse matters.
+//
+//	dir/name         the socket, and while its owner lives
+//	dir/name.lock    locked by flock(2), holding "device inode" of the socket
+//	dir/name.stale   a dead socket, for the moment between rename and unlink
+type place struct {
+	dir  int
+	path string
+	name string
+}
+
+// inode tells one file from another.
+type inode struct{ dev, ino uint64 }
+
+// ownership is a socket file of ours: the lock that says so, and which inode
+// it is. The zero value owns nothing.
+type ownership struct {
+	place place
+	lock  int // a descriptor; its lock is shared with the process we hand it to
+	self  inode
+	held  bool
+}
+
+// foreignGrace is how long a socket made without our lock may refuse
+// connections before it counts as dead: its owner may be between bind and
+// listen.
+const foreignGrace = time.Second
+
+func openPlace(path string) (place, error) {
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	fd, err := retry(func() (int, error) {
+		return unix.Open(dir, openDir|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return place{}, &os.PathError{Op: "open directory", Path: dir, Err: err}
+	}
+	return place{dir: fd, path: path, name: name}, nil
+}
+
+// beside returns the name of a companion file. Where the socket's own name
+// leaves no room for a suffix, a hash stands for it.
+func (p *place) beside(suffix string) string {
+	const nameMax = 255
+	if len(p.name)+len(suffix) <= nameMax {
+		return p.name + suffix
+	}
+	sum := sha256.Sum256([]byte(p.name))
+	return fmt.Sprintf(".%x%s", sum[:12], suffix)
+}
+
+// stat looks at a file beside the socket, or at the socket itself.
+func (p *place) stat(name string) (st unix.Stat_t, err error) {
+	_, err = retry(func() (int, error) {
+		return 0, unix.Fstatat(p.dir, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	return st, err
+}
+
+func inodeOf(st *unix.Stat_t) inode { return inode{uint64(st.Dev), uint64(st.Ino)} }
+
+func isSocket(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFSOCK }
+
+// takeLock locks the place, or returns EADDRINUSE. The owner unlinks the lock
+// file before it unlocks it, so a lock counts only if its file is still there.
+func (p *place) takeLock() (int, error) {
+	name := p.beside(".lock")
+	for {
+		fd, err := retry(func() (int, error) {
+			return unix.Openat(p.dir, name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+		})
+		if err != nil {
+			return -1, &os.PathError{Op: "open lock file", Path: p.path + ".lock", Err: err}
+		}
+		current, err := p.lockFile(fd, name)
+		if err != nil {
+			unix.Close(fd)
+			return -1, err
+		}
+		if current {
+			return fd, nil
+		}
+		unix.Close(fd)
+	}
+}
+
+// lockFile locks fd and reports whether it is still the lock file.
+func (p *place) lockFile(fd int, name string) (bool, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, os.NewSyscallError("fstat", err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false, fmt.Errorf("lock file %q is not a regular file: %w", p.path+".lock", os.ErrExist)
+	}
+	_, err := retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	if err == unix.EWOULDBLOCK {
+		return false, fmt.Errorf("its lock is held by another listener: %w", unix.EADDRINUSE)
+	}
+	if err != nil {
+		return false, os.NewSyscallError("flock", err)
+	}
+	now, err := p.stat(name)
+	return err == nil && inodeOf(&now) == inodeOf(&st), nil
+}
+
+// record notes in the lock file which socket it stands for.
+func (o *ownership) record() error {
+	text := fmt.Sprintf("%d %d\n", o.self.dev, o.self.ino)
+	if err := unix.Ftruncate(o.lock, 0); err != nil {
+		return os.NewSyscallError("ftruncate", err)
+	}
+	if n, err := unix.Pwrite(o.lock, []byte(text), 0); n != len(text) {
+		return fmt.Errorf("write lock file: %w", err)
+	}
+	return nil
+}
+
+// recorded returns the socket that the lock's last owner noted.
+func recorded(lock int) (id inode) {
+	var buf [64]byte
+	n, _ := unix.Pread(lock, buf[:], 0)
+	dev, ino, _ := strings.Cut(strings.TrimSpace(string(buf[:max(n, 0)])), " ")
+	id.dev, _ = strconv.ParseUint(dev, 10, 64)
+	id.ino, _ = strconv.ParseUint(ino, 10, 64)
+	return id
+}
+
+// clear makes room for a new socket: nothing may be there, or a socket that is
+// proven dead. Precondition: we hold the lock, so whoever made that socket
+// with the lock is dead.
+func (p *place) clear(lock int) error {
+	st, err := p.stat(p.name)
+	if err == unix.ENOENT {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "stat", Path: p.path, Err: err}
+	}
+	if !isSocket(&st) {
+		return fmt.Errorf("it exists and is not a socket: %w", os.ErrExist)
+	}
+	if err := p.probe(); err != nil {
+		return err
+	}
+	if inodeOf(&st) != recorded(lock) {
+		if !refusedIsDead {
+			return fmt.Errorf("a socket made by another program refuses connections; this system doesn't tell a dead one from a busy one, remove it if it is dead: %w", unix.EADDRINUSE)
+		}
+		if age := time.Since(changed(&st)); age < foreignGrace {
+			time.Sleep(min(foreignGrace, foreignGrace-age))
+			if err := p.probe(); err != nil {
+				return err
+			}
+		}
+	}
+	return p.unlink(inodeOf(&st))
+}
+
+// probe returns nil if the socket refuses connections, or is gone.
+func (p *place) probe() error {
+	fd, err := sysSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	switch err := p.connect(fd); err {
+	case unix.ECONNREFUSED, unix.ENOENT:
+		return nil
+	case nil, unix.EAGAIN, unix.EINPROGRESS:
+		return fmt.Errorf("a live socket answers there: %w", unix.EADDRINUSE)
+	case unix.EPROTOTYPE:
+		return fmt.Errorf("a live socket of another type is there: %w", unix.EADDRINUSE)
+	default:
+		return fmt.Errorf("can't tell whether the socket there is alive: %w", os.NewSyscallError("connect", err))
+	}
+}
+
+// unlink removes the socket if it is the one called id. It is moved aside
+// first: should a program without our lock have put another in its place since
+// we looked, that one goes back.
+func (p *place) unlink(id inode) error {
+	st, err := p.stat(p.name)
+	if err == unix.ENOENT || err == nil && inodeOf(&st) != id {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "stat", Path: p.path, Err: err}
+	}
+	aside := p.beside(".stale")
+	if err := unix.Renameat(p.dir, p.name, p.dir, aside); err != nil {
+		return &os.PathError{Op: "rename", Path: p.path, Err: err}
+	}
+	st, err = p.stat(aside)
+	if err == nil && inodeOf(&st) != id {
+		if err := unix.Linkat(p.dir, aside, p.dir, p.name, 0); err == nil {
+			_ = unix.Unlinkat(p.dir, aside, 0)
+		}
+		return fmt.Errorf("another program replaced it meanwhile: %w", unix.EADDRINUSE)
+	}
+	if err := unix.Unlinkat(p.dir, aside, 0); err != nil && err != unix.ENOENT {
+		return &os.PathError{Op: "unlink", Path: p.path, Err: err}
+	}
+	return nil
+}
+
+// sysListen makes the socket for Listen.
+func sysListen(addr string, o *ListenOptions) (int, ownership, error) {
+	if isAbstract(addr) {
+		fd, err := listenAbstract(addr, o.Backlog)
+		return fd, ownership{}, err
+	}
+	gid := -1
+	if o.Group != "" {
+		var err error
+		if gid, err = groupID(o.Group); err != nil {
+			return -1, ownership{}, err
+		}
+	}
+	p, err := openPlace(addr)
+	if err != nil {
+		return -1, ownership{}, err
+	}
+	lock, err := p.takeLock()
+	if err != nil {
+		unix.Close(p.dir)
+		return -1, ownership{}, err
+	}
+	own := ownership{place: p, lock: lock, held: true}
+	fd, err := own.listen(o, gid)
+	if err != nil {
+		own.release()
+		return -1, ownership{}, err
+	}
+	return fd, own, nil
+}
+
+// listen makes the socket, without anything left behind if that fails.
+func (o *ownership) listen(opts *ListenOptions, gid int) (_ int, err error) {
+	if err := o.place.clear(o.lock); err != nil {
+		return -1, err
+	}
+	fd, err := sysSocket()
+	if err != nil {
+		return -1, err
+	}
+	defer func() {
+		if err != nil {
+			_ = o.remove()
+			unix.Close(fd)
+		}
+	}()
+	mode := uint32(opts.Mode.Perm())
+	first := mode
+	if gid >= 0 {
+		first &^= 0o070 // until the group is the right one
+	}
+	if err := o.place.bind(fd, first); err != nil {
+		return -1, err
+	}
+	st, err := o.place.stat(o.place.name)
+	if err != nil {
+		return -1, &os.PathError{Op: "stat", Path: o.place.path, Err: err}
+	}
+	o.self = inodeOf(&st)
+	if err := o.place.permit(&st, mode, gid); err != nil {
+		return -1, err
+	}
+	// Until here everyone was refused.
+	if err := unix.Listen(fd, opts.Backlog); err != nil {
+		return -1, os.NewSyscallError("listen", err)
+	}
+	return fd, o.record()
+}
+
+// remove unlinks the socket file if it is ours and still there.
+func (o *ownership) remove() error {
+	if !o.held || o.self == (inode{}) {
+		return nil
+	}
+	return o.place.unlink(o.self)
+}
+
+// release unlinks the lock file and lets go of the lock. Precondition: the
+// socket file is removed.
+func (o *ownership) release() {
+	if !o.held {
+		return
+	}
+	_ = unix.Unlinkat(o.place.dir, o.place.beside(".lock"), 0)
+	o.abandon()
+}
+
+// abandon closes the descriptors and leaves the files to whoever else holds
+// the lock.
+func (o *ownership) abandon() {
+	if !o.held {
+		return
+	}
+	o.held = false
+	unix.Close(o.lock)
+	unix.Close(o.place.dir)
+}
+
+// sysListening returns the address of a listening socket.
+func sysListening(fd int) (string, error) {
+	if n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || n == 0 {
+		return "", fmt.Errorf("not a listening socket: %w", os.ErrInvalid)
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", os.NewSyscallError("getsockname", err)
+	}
+	return sa.(*unix.SockaddrUnix).Name, nil
+}
+
+func groupID(group string) (int, error) {
+	if id, err := strconv.ParseUint(group, 10, 31); err == nil {
+		return int(id), nil
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return -1, fmt.Errorf("group %q: %w: %w", group, os.ErrNotExist, err)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// retry repeats a call that a signal interrupted.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
+}

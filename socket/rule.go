@@ -1,0 +1,43 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/ipcctl/ipc/acl"
+)
+
+// A rule decides about the process at the other end of a new connection.
+type rule struct {
+	policy   *acl.Policy
+	allow    func(acl.Subject) error
+	action   string
+	resource string
+	sameUser bool // nothing else decides, and no file's mode does
+}
+
+func newRule(addr, action string, p *acl.Policy, allow func(acl.Subject) error) rule {
+	return rule{
+		policy: p, allow: allow, action: action, resource: resourceOf(addr),
+		sameUser: isAbstract(addr) && p == nil && allow == nil,
+	}
+}
+
+// check returns nil or an error that wraps os.ErrPermission.
+func (r *rule) check(s acl.Subject) error {
+	if r.policy != nil && !r.policy.Check(s, r.action, r.resource).Allowed {
+		return fmt.Errorf("policy denies %q on %s to %v: %w", r.action, r.resource, s, os.ErrPermission)
+	}
+	if r.sameUser && !(s.Knows(acl.FieldID) && (s.UID == uint32(os.Geteuid()) || s.UID == 0)) {
+		return fmt.Errorf("without a policy, an abstract name is for its user alone, not for %v: %w", s, os.ErrPermission)
+	}
+	if r.allow == nil {
+		return nil
+	}
+	err := r.allow(s)
+	if err != nil && !errors.Is(err, os.ErrPermission) {
+		err = fmt.Errorf("%w: %w", os.ErrPermission, err)
+	}
+	return err
+}
