@@ -1,0 +1,209 @@
+package queue
+
+// What is in a block: one message, several packed ones, or the list of the
+// chunks of a large one. The functions that write are called by the block's
+// owner. Those that read get a block that may be anybody's by now, or hostile:
+// they read each word once, check it against the private geometry, and leave
+// it to the caller's compare-and-swap to say whether the bytes counted.
+
+// fillOne writes msg, which fits.
+func (r *ring) fillOne(b uint32, msg []byte) {
+	storeBytes(r.payload(b), msg)
+	r.describe(b, makeMeta(kindOne, len(msg), 1))
+}
+
+// describe writes the header of a block for a fresh message.
+func (r *ring) describe(b uint32, m meta) {
+	off := r.blockOffset(b)
+	storeWord(r.mem, off+blockMeta, uint64(m))
+	storeWord(r.mem, off+blockTries, 0)
+	storeWord(r.mem, off+blockStamp, 0)
+}
+
+func (r *ring) meta(b uint32) meta { return meta(r.blockWord(b, blockMeta).Load()) }
+
+// packable returns how many of msgs fit one block together, at most maxPacked.
+func (r *ring) packable(msgs [][]byte) int {
+	used := 0
+	for i, m := range msgs {
+		if used += 4 + len(m); used > r.inline || i == maxPacked {
+			return i
+		}
+	}
+	return len(msgs)
+}
+
+// fillMany packs msgs, which fit.
+func (r *ring) fillMany(b uint32, msgs [][]byte) {
+	p := r.payload(b)
+	end := 4 * len(msgs)
+	for i, m := range msgs {
+		storeBytes(p[end:], m)
+		end += len(m)
+		storeUint32(p[4*i:], uint32(end))
+	}
+	r.describe(b, makeMeta(kindMany, end, len(msgs)))
+}
+
+// packed is the view of a block with several messages: its payload and its
+// checked count.
+type packed struct {
+	payload []byte
+	count   uint32
+}
+
+func (r *ring) packed(b uint32) (packed, bool) {
+	m := r.meta(b)
+	p := r.payload(b)
+	ok := m.kind() == kindMany && m.count() <= maxPacked && m.count()*4 <= len(p)
+	return packed{p, uint32(m.count())}, ok
+}
+
+// message returns the bytes of message i in place; false if the table of
+// offsets makes no sense.
+func (p packed) message(i uint32) ([]byte, bool) {
+	if i >= p.count {
+		return nil, false
+	}
+	from := 4 * p.count
+	if i > 0 {
+		from = loadUint32(p.payload[4*(i-1):])
+	}
+	to := loadUint32(p.payload[4*i:])
+	if from < 4*p.count || from > to || uint64(to) > uint64(len(p.payload)) {
+		return nil, false
+	}
+	return p.payload[from:to:to], true
+}
+
+// one returns the message of a block with a single small one, in place.
+func (r *ring) one(b uint32) ([]byte, bool) {
+	m := r.meta(b)
+	p := r.payload(b)
+	if m.kind() != kindOne || m.length() > len(p) {
+		return nil, false
+	}
+	return p[:m.length():m.length()], true
+}
+
+// A chunk word is 0, or 1 + the block that owns the chunk. Any lane may claim a
+// free chunk for a block that it owns; only the block's owner may free it. So
+// whoever inherits a block inherits its chunks, and the reaper needs to know
+// nothing else.
+
+// fillLarge claims chunks for msg and copies it there. It returns false, with
+// nothing claimed, if not enough are free.
+func (r *ring) fillLarge(b uint32, msg []byte, from uint32) bool {
+	p := r.payload(b)
+	need := r.chunksFor(len(msg))
+	got := 0
+	for i := uint32(0); i < r.chunks && got < need; i++ {
+		c := (from + i) % r.chunks
+		w := r.chunkWord(c)
+		if w.Load() != 0 {
+			continue
+		}
+		r.at(stepChunk)
+		if !w.CompareAndSwap(0, b+1) { // SYNC(chunk): freeList -> fillLarge
+			continue
+		}
+		storeUint32(p[4*got:], c)
+		got++
+	}
+	if got < need {
+		r.freeList(b, got)
+		return false
+	}
+	for i, rest := 0, msg; i < need; i++ {
+		n := storeBytes(r.chunk(loadUint32(p[4*i:])), rest)
+		rest = rest[n:]
+	}
+	r.describe(b, makeMeta(kindLarge, len(msg), 0))
+	return true
+}
+
+// appendLarge appends the message of block b, owned by the caller, to buf.
+func (r *ring) appendLarge(buf []byte, b uint32) ([]byte, bool) {
+	m := r.meta(b)
+	n := m.length()
+	if m.kind() != kindLarge || n > r.maxMessage {
+		return buf, false
+	}
+	p := r.payload(b)
+	for i := 0; n > 0; i++ {
+		c := loadUint32(p[4*i:])
+		if c >= r.chunks || r.chunkWord(c).Load() != b+1 {
+			return buf, false
+		}
+		part := min(n, int(r.chunkSize))
+		buf = appendBytes(buf, r.chunk(c)[:part])
+		n -= part
+	}
+	return buf, true
+}
+
+// freeLarge frees the chunks of a large message in block b, which the caller owns.
+func (r *ring) freeLarge(b uint32) {
+	if n := r.meta(b).length(); n <= r.maxMessage {
+		r.freeList(b, r.chunksFor(n))
+	}
+}
+
+// freeList frees the first n chunks that block b lists.
+func (r *ring) freeList(b uint32, n int) {
+	p := r.payload(b)
+	for i := 0; i < n; i++ {
+		if c := loadUint32(p[4*i:]); c < r.chunks {
+			r.at(stepChunk)
+			r.chunkWord(c).CompareAndSwap(b+1, 0) // SYNC(chunk): freeList -> fillLarge
+		}
+	}
+}
+
+// freeAll frees every chunk of block b, whether listed or not: for the reaper,
+// which inherits a block in the middle of anything.
+func (r *ring) freeAll(b uint32) {
+	for c := uint32(0); c < r.chunks; c++ {
+		if w := r.chunkWord(c); w.Load() == b+1 {
+			r.at(stepChunk)
+			w.CompareAndSwap(b+1, 0)
+		}
+	}
+}
+
+// chunksUsed counts the chunks in use.
+func (r *ring) chunksUsed() int {
+	n := 0
+	for c := uint32(0); c < r.chunks; c++ {
+		if r.chunkWord(c).Load() != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// messageBytes appends the whole message of block b, owned by the caller, to
+// buf. For a packed entry it is message next.
+func (r *ring) appendMessage(buf []byte, b, next uint32) ([]byte, bool) {
+	switch r.meta(b).kind() {
+	case kindOne:
+		p, ok := r.one(b)
+		if !ok {
+			return buf, false
+		}
+		return appendBytes(buf, p), true
+	case kindMany:
+		p, ok := r.packed(b)
+		if !ok {
+			return buf, false
+		}
+		m, ok := p.message(next)
+		if !ok {
+			return buf, false
+		}
+		return appendBytes(buf, m), true
+	case kindLarge:
+		return r.appendLarge(buf, b)
+	}
+	return buf, false
+}

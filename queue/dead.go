@@ -1,0 +1,50 @@
+package queue
+
+import (
+	"sync"
+)
+
+// The dead-letter queue of a queue is an ordinary queue with its name and
+// ".dead" behind it. Whoever gives a message back for the last time, or reaps the
+// consumer that died with it, puts it there and then frees it here: a process
+// that dies in between leaves it in both places, never in none.
+
+// deadLetters is the handle on the dead-letter queue, opened when first needed.
+type deadLetters struct {
+	mu     sync.Mutex
+	q      *Queue
+	closed bool
+}
+
+// DeadName returns the name of the queue that takes the dead letters of the
+// queue name.
+func DeadName(name string) string { return name + deadSuffix }
+
+func (d *deadLetters) open(q *Queue) *Queue {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.q == nil && !d.closed && q.r.dead > 0 {
+		d.q, _ = open(DeadName(q.name)) // without it, the messages stay where they are
+	}
+	return d.q
+}
+
+func (d *deadLetters) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.q != nil {
+		d.q.Close()
+	}
+}
+
+// bury copies message next of block b, which the caller owns, to the
+// dead-letter queue.
+func (q *Queue) bury(b, next uint32) bool {
+	msg, ok := q.r.appendMessage(nil, b, next)
+	if !ok {
+		return false
+	}
+	d := q.dead.open(q)
+	return d != nil && d.tryPut(msg, false) == nil
+}

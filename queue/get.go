@@ -1,0 +1,337 @@
+package queue
+
+import (
+	"context"
+	"io"
+	"iter"
+	"runtime/debug"
+)
+
+// Get removes the oldest message and returns it, and waits while there is none.
+// A message is delivered to at most one Get; it is lost only if this process
+// dies with it in hand. It returns io.EOF, unwrapped, once the queue is closed
+// for writing and nothing can come any more.
+func (q *Queue) Get(ctx context.Context) ([]byte, error) { return q.GetInto(ctx, nil) }
+
+// GetInto is Get that stores the message in buf if its capacity suffices, and
+// in new memory otherwise. It returns the message.
+func (q *Queue) GetInto(ctx context.Context, buf []byte) ([]byte, error) {
+	msg, err := q.tryGet(buf[:0], true)
+	if waitable(err) {
+		err = q.await(ctx, &q.get, func(spin bool) (err error) {
+			msg, err = q.tryGet(buf[:0], spin)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, getError(q.name, err)
+	}
+	return msg, nil
+}
+
+// TryGet is Get that does not wait: it returns ErrEmpty, itself and not
+// wrapped, if no message is waiting.
+func (q *Queue) TryGet() ([]byte, error) {
+	msg, err := q.tryGet(nil, false)
+	if err == ErrEmpty && q.returned() {
+		msg, err = q.tryGet(nil, false)
+	}
+	if err != nil {
+		return nil, getError(q.name, err)
+	}
+	return msg, nil
+}
+
+// returned looks for messages of dead consumers, for callers that never wait.
+func (q *Queue) returned() bool {
+	if q.pin() != nil {
+		return false
+	}
+	defer q.unpin()
+	return q.lookAround() == nil
+}
+
+// getError wraps err, but for the two that callers compare.
+func getError(name string, err error) error {
+	if err == ErrEmpty || err == io.EOF {
+		return err
+	}
+	return wrap("get from", name, err)
+}
+
+// Messages yields messages until the queue is closed for writing and drained, ctx
+// ends, or an error comes, which is then the last thing yielded. The bytes are
+// good until the next iteration.
+func (q *Queue) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		var buf []byte
+		for {
+			msg, err := q.GetInto(ctx, buf)
+			if err == io.EOF {
+				return
+			}
+			if !yield(msg, err) || err != nil {
+				return
+			}
+			buf = msg
+		}
+	}
+}
+
+// tryGet takes a lane and one message; if spin, it waits a little for it.
+func (q *Queue) tryGet(buf []byte, spin bool) ([]byte, error) {
+	l, err := q.lane(context.Background(), false)
+	if err != nil {
+		return nil, err
+	}
+	buf, err = q.getOn(l, buf, spin)
+	q.release(l)
+	return buf, err
+}
+
+func (q *Queue) getOn(l *lane, buf []byte, spin bool) (msg []byte, err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	for {
+		word, err := q.headOn(l, spin)
+		if err != nil {
+			return nil, err
+		}
+		if word.kind() == kindMany {
+			msg, n, err := q.unpackOn(l, word, buf, nil, 1)
+			if n == 0 && err == nil {
+				continue
+			}
+			return msg, err
+		}
+		if !q.r.takeAt(&l.worker, word, opTake) {
+			continue
+		}
+		msg, ok := q.r.appendMessage(buf, l.own, 0)
+		if !ok {
+			return nil, ErrCorrupt
+		}
+		q.finishTake(l, word)
+		return msg, nil
+	}
+}
+
+// finishTake ends a take: what the block held is in private memory, or done with.
+func (q *Queue) finishTake(l *lane, word slotWord) {
+	q.r.noteTime(l.own)
+	if word.kind() == kindLarge {
+		q.r.freeLarge(l.own)
+	}
+	q.r.idle(&l.worker)
+	q.r.notify(offNotFull, q.os.wake)
+}
+
+// headOn finds the message at the head, and waits a little for it if spin. It
+// returns ErrEmpty, io.EOF, ErrRemoved or ErrCorrupt.
+func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
+	if q.broken.Load() {
+		return 0, ErrCorrupt
+	}
+	for {
+		word, err := q.r.peek(&l.worker)
+		switch err {
+		case errRetry:
+			continue
+		case ErrEmpty:
+			state := q.r.word32(offState + stateFlags).Load()
+			if state&removedBit != 0 {
+				return 0, ErrRemoved
+			}
+			if state&closedBit != 0 {
+				if !q.r.seal(&l.worker) {
+					continue // a message came first
+				}
+				q.wakeAll() // those who wait for messages can stop
+				return 0, q.drained()
+			}
+			if !spin {
+				return 0, ErrEmpty
+			}
+			slot := q.r.slot(l.head.index)
+			word := slotWord(slot.Load())
+			if word.ahead(l.head.lap) != 0 || word.kind() != kindEmpty || q.get.spin(slot, word) {
+				continue
+			}
+			return 0, ErrEmpty
+		case errSealed:
+			return 0, q.drained()
+		}
+		return word, err
+	}
+}
+
+// drained returns io.EOF, or ErrEmpty while a message may come back: because
+// some consumer has it leased, or died with it.
+func (q *Queue) drained() error {
+	for k := range q.r.lanes {
+		switch record(q.r.laneWord(k, laneRecord).Load()).op() {
+		case opLease, opRequeue, opHold:
+			return ErrEmpty
+		}
+	}
+	return io.EOF
+}
+
+// GetBatch removes up to max messages and returns them in order. It waits for
+// the first; it does not wait for more.
+func (q *Queue) GetBatch(ctx context.Context, max int) ([][]byte, error) {
+	if max <= 0 {
+		return nil, nil
+	}
+	msgs, err := q.tryGetBatch(max, true)
+	if waitable(err) {
+		err = q.await(ctx, &q.get, func(spin bool) (err error) {
+			msgs, err = q.tryGetBatch(max, spin)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, getError(q.name, err)
+	}
+	return msgs, nil
+}
+
+// tryGetBatch returns nil if it got any.
+func (q *Queue) tryGetBatch(max int, spin bool) (msgs [][]byte, err error) {
+	l, err := q.lane(context.Background(), false)
+	if err != nil {
+		return nil, err
+	}
+	defer q.release(l)
+	var b batch
+	for len(b.ends) < max && err == nil {
+		err = q.getSomeOn(l, &b, max-len(b.ends), spin && len(b.ends) == 0)
+	}
+	if len(b.ends) > 0 && (waitable(err) || err == io.EOF) {
+		err = nil
+	}
+	return b.split(), err
+}
+
+// batch collects messages in one piece of memory.
+type batch struct {
+	data []byte
+	ends []int
+}
+
+func (b *batch) split() [][]byte {
+	msgs := make([][]byte, len(b.ends))
+	from := 0
+	for i, to := range b.ends {
+		msgs[i] = b.data[from:to:to]
+		from = to
+	}
+	return msgs
+}
+
+// getSomeOn gets the messages of one entry, at most max.
+func (q *Queue) getSomeOn(l *lane, b *batch, max int, spin bool) (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	for {
+		word, err := q.headOn(l, spin)
+		if err != nil {
+			return err
+		}
+		if word.kind() == kindMany {
+			data, n, err := q.unpackOn(l, word, b.data, b, max)
+			if n == 0 && err == nil {
+				continue
+			}
+			b.data = data
+			return err
+		}
+		if !q.r.takeAt(&l.worker, word, opTake) {
+			continue
+		}
+		data, ok := q.r.appendMessage(b.data, l.own, 0)
+		if !ok {
+			return ErrCorrupt
+		}
+		b.data, b.ends = data, append(b.ends, len(data))
+		q.finishTake(l, word)
+		return nil
+	}
+}
+
+// unpackOn takes up to max messages of the packed entry that word showed at the
+// head and appends them to buf, their ends to b if it is not nil. It returns
+// 0 messages and no error if another consumer was faster.
+//
+// If messages remain, it copies first and then takes by moving the slot's
+// next: the block stays in the ring, strict order holds message by message,
+// and no consumer hoards a block. Who takes the last ones takes the block.
+func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *batch, max int) ([]byte, int, error) {
+	p, ok := q.r.packed(word.block())
+	left := int(p.count) - int(word.next())
+	if !ok || left <= 0 {
+		return nil, 0, q.changed(l, word)
+	}
+	if n := min(left, max); n < left {
+		lane := q.r.laneWord32(l.id, laneInHand)
+		q.r.at(stepInHand)
+		lane.Store(uint32(n))
+		msgs, ok := q.copyPacked(buf, p, word.next(), n, b)
+		if !ok || !q.r.advance(&l.worker, word, uint32(n)) {
+			lane.Store(0)
+			b.forget(n, ok)
+			if !ok {
+				return nil, 0, q.changed(l, word)
+			}
+			return nil, 0, nil
+		}
+		q.r.at(stepInHand)
+		lane.Store(0)
+		return msgs, n, nil
+	}
+	if !q.r.takeAt(&l.worker, word, opTake) {
+		return nil, 0, nil
+	}
+	msgs, ok := q.copyPacked(buf, p, word.next(), left, b)
+	if !ok {
+		return nil, 0, ErrCorrupt
+	}
+	q.finishTake(l, word)
+	return msgs, left, nil
+}
+
+// forget drops the last n ends, if they were added.
+func (b *batch) forget(n int, added bool) {
+	if b != nil && added {
+		b.ends = b.ends[:len(b.ends)-n]
+	}
+}
+
+// copyPacked appends n messages from next on; false leaves b as it was.
+func (q *Queue) copyPacked(buf []byte, p packed, next uint32, n int, b *batch) ([]byte, bool) {
+	start := 0
+	if b != nil {
+		start = len(b.ends)
+	}
+	for i := range uint32(n) {
+		m, ok := p.message(next + i)
+		if !ok {
+			if b != nil {
+				b.ends = b.ends[:start]
+			}
+			return nil, false
+		}
+		buf = appendBytes(buf, m)
+		if b != nil {
+			b.ends = append(b.ends, len(buf))
+		}
+	}
+	return buf, true
+}
+
+// changed is called when an entry read without owning it made no sense: nil
+// if the slot has changed since, ErrCorrupt if it has not.
+func (q *Queue) changed(l *lane, word slotWord) error {
+	if slotWord(q.r.slot(l.head.index).Load()) != word {
+		return nil
+	}
+	return ErrCorrupt
+}

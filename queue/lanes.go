@@ -1,0 +1,286 @@
+package queue
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// How a handle gets and shares its lanes.
+//
+//	free in the file ──join──▶ idle ──lane()──▶ in use ──release()──▶ idle ──leave──▶ free in the file
+//	                                     └──▶ leased until Ack or Nack ──┘
+//
+// A joined lane is locked in the kernel for as long as it is joined. One lane
+// of a handle is never leased, so that Put and Get always find one.
+
+// maxOps is how many lanes a handle joins for operations that are not leases.
+const maxOps = 4
+
+// A lane is joined to this handle. One goroutine at a time has it.
+type lane struct {
+	worker
+	leased bool   // counted in Queue.leased
+	lease  uint32 // generation: advances when a lease on the lane begins or ends
+	next   uint32 // the leased message of a packed entry
+	puts   uint32 // since it was joined, for sampling
+}
+
+// pool is the part of a handle that owns its lanes. Its mutex guards all but
+// the atomic fields.
+type pool struct {
+	idle    []*lane
+	kept    []*lane // leased, waiting for the next Lease of this handle
+	mine    []bool  // which lanes of the file are joined
+	open    int     // lanes joined
+	leased  int     // of them leased
+	pins    int     // uses of the memory without a lane
+	waiters []chan struct{}
+}
+
+// lane returns a lane for one operation or lease. It waits while all are in
+// use. The caller gives it back with release.
+func (q *Queue) lane(ctx context.Context, lease bool) (*lane, error) {
+	if !lease {
+		if l := q.spare.Swap(nil); l != nil {
+			return l, nil
+		}
+	}
+	for {
+		l, wait, err := q.laneOrWait(lease)
+		if l != nil || err != nil {
+			return l, err
+		}
+		// Lanes of other processes come free without a word: look again now and then.
+		t := time.NewTimer(maxSleep)
+		select {
+		case <-wait:
+		case <-t.C:
+			q.unwait(wait)
+		case <-ctx.Done():
+			t.Stop()
+			q.unwait(wait)
+			return nil, ctx.Err()
+		}
+		t.Stop()
+	}
+}
+
+// laneOrWait returns a lane, or a channel that is closed when one may be idle.
+func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.usable(); err != nil {
+		return nil, nil, err
+	}
+	if l := q.pick(lease); l != nil {
+		return l, nil, nil
+	}
+	if lease || q.pool.open-q.pool.leased < maxOps {
+		l, err := q.join()
+		if err == nil {
+			q.joined(l)
+			q.pool.idle = append(q.pool.idle, l)
+			if l := q.pick(lease); l != nil {
+				return l, nil, nil
+			}
+		} else if err != ErrBusy {
+			return nil, nil, err
+		}
+	}
+	wait := make(chan struct{})
+	q.pool.waiters = append(q.pool.waiters, wait)
+	q.waiting.Add(1)
+	// A release that did not see us waiting has filled spare before.
+	if l := q.pick(lease); l != nil {
+		q.pool.waiters = q.pool.waiters[:len(q.pool.waiters)-1]
+		q.waiting.Add(-1)
+		return l, nil, nil
+	}
+	return nil, wait, nil
+}
+
+// joined and left keep count of the lanes; mu is held.
+func (q *Queue) joined(l *lane) { q.pool.open++; q.pool.mine[l.id] = true }
+func (q *Queue) left(l *lane)   { q.pool.open--; q.pool.mine[l.id] = false }
+
+// pick takes an idle lane if there is one that may be used so; mu is held.
+func (q *Queue) pick(lease bool) *lane {
+	if lease && q.pool.open-q.pool.leased < 2 {
+		return nil
+	}
+	l := q.spare.Swap(nil)
+	if n := len(q.pool.idle); l == nil && n > 0 {
+		l = q.pool.idle[n-1]
+		q.pool.idle = q.pool.idle[:n-1]
+	}
+	if l != nil && lease {
+		l.leased = true
+		q.pool.leased++
+	}
+	return l
+}
+
+func (q *Queue) unwait(wait chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, c := range q.pool.waiters {
+		if c == wait {
+			q.pool.waiters = append(q.pool.waiters[:i], q.pool.waiters[i+1:]...)
+			q.waiting.Add(-1)
+			return
+		}
+	}
+	q.wakeWaiter() // it was woken and does not take what it was woken for
+}
+
+// wakeWaiter wakes one operation that waits for a lane; mu is held.
+func (q *Queue) wakeWaiter() {
+	if len(q.pool.waiters) > 0 {
+		close(q.pool.waiters[0])
+		q.pool.waiters = q.pool.waiters[1:]
+		q.waiting.Add(-1)
+	}
+}
+
+// release gives a lane back.
+func (q *Queue) release(l *lane) {
+	if !l.leased && q.spare.CompareAndSwap(nil, l) {
+		if q.waiting.Load() == 0 && !q.closed.Load() {
+			return
+		}
+		l = q.spare.Swap(nil)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if l != nil {
+		if l.leased {
+			l.leased = false
+			q.pool.leased--
+		}
+		q.pool.idle = append(q.pool.idle, l)
+	}
+	q.wakeWaiter()
+	if q.closed.Load() {
+		q.leaveAll()
+	}
+}
+
+// leaveAll ends the idle lanes of a closed handle, and the handle's memory with
+// the last one; mu is held. Lanes in use come here by their release.
+func (q *Queue) leaveAll() {
+	if l := q.spare.Swap(nil); l != nil {
+		q.pool.idle = append(q.pool.idle, l)
+	}
+	for _, l := range q.pool.idle {
+		q.leave(l.id)
+		q.left(l)
+	}
+	q.pool.idle = nil
+	q.leaveKept()
+	q.unmap()
+}
+
+// unmap gives the memory of a closed handle back when nobody uses it any more;
+// mu is held.
+func (q *Queue) unmap() {
+	if q.pool.open == 0 && q.pool.pins == 0 && !q.gone {
+		q.gone = true
+		q.os.Close()
+	}
+}
+
+// pin keeps the memory for a use without a lane, until unpin.
+func (q *Queue) pin() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.usable(); err != nil {
+		return err
+	}
+	q.pool.pins++
+	return nil
+}
+
+func (q *Queue) unpin() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.pool.pins--
+	if q.closed.Load() {
+		q.unmap()
+	}
+}
+
+// join locks a free lane in the kernel and puts it in order, which is also how
+// the lanes of the dead are cleaned up: a lane whose owner died looks free.
+// It returns ErrBusy if there is none.
+func (q *Queue) join() (l *lane, err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	q.reaping.Lock()
+	defer q.reaping.Unlock()
+	for k := range q.r.lanes {
+		if ok, err := q.os.TryLock(int(k)); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
+		}
+		q.r.at(stepJoin)
+		w, err := q.r.reap(k, q.bury)
+		if err != nil {
+			q.os.Unlock(int(k))
+			if err == ErrFull || err == errRetry {
+				continue // its message has to go back first
+			}
+			return nil, err
+		}
+		q.r.laneWord(k, laneHolder).Store(uint64(os.Getpid()))
+		return &lane{worker: *w}, nil
+	}
+	return nil, ErrBusy
+}
+
+// leave unlocks lane k, whose record is in order.
+func (q *Queue) leave(k uint32) {
+	if !q.broken.Load() {
+		var err error
+		func() {
+			defer q.guard(debug.SetPanicOnFault(true), &err)
+			q.r.at(stepJoin)
+			q.r.laneWord(k, laneHolder).Store(0)
+		}()
+	}
+	q.os.Unlock(int(k))
+}
+
+// reapDead looks for lanes whose owners died and cleans up after them: their
+// leased messages go back to the queue. It runs before this handle sleeps and
+// every maxSleep while it does.
+func (q *Queue) reapDead() (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	q.reaping.Lock()
+	defer q.reaping.Unlock()
+	for k := range q.r.lanes {
+		if q.r.laneWord(k, laneHolder).Load() == 0 {
+			continue
+		}
+		if held, err := q.os.Held(int(k)); err != nil || held {
+			continue
+		}
+		if ok, err := q.os.TryLock(int(k)); err != nil || !ok {
+			continue // ours, or somebody else was faster
+		}
+		q.r.at(stepJoin)
+		_, err := q.r.reap(k, q.bury)
+		if err == nil {
+			q.r.laneWord(k, laneHolder).Store(0)
+		}
+		q.os.Unlock(int(k))
+		if err == nil {
+			q.r.notify(offNotEmpty, q.os.wake)
+			q.r.notify(offNotFull, q.os.wake)
+		} else if err == ErrCorrupt {
+			return err
+		}
+	}
+	return nil
+}

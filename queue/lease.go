@@ -1,0 +1,307 @@
+package queue
+
+import (
+	"context"
+	"io"
+	"iter"
+	"runtime/debug"
+	"time"
+)
+
+// A Lease is a message that this process has taken and not yet finished. It
+// ends with Ack or Nack; if the process dies first, the message goes back to
+// the queue at once. A lease has no time limit. One goroutine at a time may use
+// it.
+//
+//	queue ──Lease──▶ leased ──Ack──▶ gone
+//	  ▲                 │
+//	  └──Nack, death────┤ fewer than MaxAttempts deliveries
+//	                    └──▶ dead-letter queue
+type Lease struct {
+	q        *Queue
+	l        *lane
+	gen      uint32
+	data     []byte
+	attempts int
+}
+
+// Lease takes the oldest message on condition that it is acknowledged, and
+// waits while there is none. It returns io.EOF, unwrapped, once the queue is
+// closed for writing, drained, and no lease of anybody is open.
+//
+// Of an entry with several packed messages this handle leases one after the
+// other; the rest waits here until the handle is closed or its process dies.
+func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
+	m := new(Lease)
+	if err := q.leaseInto(ctx, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// TryLease is Lease that does not wait: it returns ErrEmpty, itself and not
+// wrapped, if no message is waiting.
+func (q *Queue) TryLease() (*Lease, error) {
+	m := new(Lease)
+	err := q.tryLease(context.Background(), m, false)
+	if err == ErrEmpty && q.returned() {
+		err = q.tryLease(context.Background(), m, false)
+	}
+	if err != nil {
+		return nil, getError(q.name, err)
+	}
+	return m, nil
+}
+
+func (q *Queue) leaseInto(ctx context.Context, m *Lease) error {
+	err := q.tryLease(ctx, m, true)
+	if waitable(err) {
+		err = q.await(ctx, &q.get, func(spin bool) error { return q.tryLease(ctx, m, spin) })
+	}
+	if err != nil {
+		return getError(q.name, err)
+	}
+	return nil
+}
+
+func (q *Queue) tryLease(ctx context.Context, m *Lease, spin bool) error {
+	if l := q.takeKept(); l != nil {
+		return q.begin(m, l)
+	}
+	l, err := q.lane(ctx, true)
+	if err != nil {
+		return err
+	}
+	if err := q.leaseOn(l, spin); err != nil {
+		q.release(l)
+		return err
+	}
+	return q.begin(m, l)
+}
+
+// leaseOn takes a message and leaves it leased on the lane.
+func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	for {
+		word, err := q.headOn(l, spin)
+		if err != nil {
+			return err
+		}
+		q.r.laneWord(l.id, laneSince).Store(uint64(time.Now().UnixNano()))
+		if !q.r.takeAt(&l.worker, word, opLease) {
+			continue
+		}
+		l.next = 0
+		if word.kind() == kindMany {
+			l.next = word.next()
+		}
+		q.r.noteTime(l.own)
+		q.r.notify(offNotFull, q.os.wake)
+		return nil
+	}
+}
+
+// begin makes m the lease of the message on l, a delivery.
+func (q *Queue) begin(m *Lease, l *lane) (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	tries := q.r.blockWord(l.own, blockTries)
+	n := tries.Load() + 1
+	tries.Store(n)
+	data, ok := q.r.leased(l.own, l.next)
+	if !ok {
+		q.release(l)
+		return ErrCorrupt
+	}
+	l.lease++
+	*m = Lease{q: q, l: l, gen: l.lease, data: data, attempts: int(min(n, 1<<30))}
+	return nil
+}
+
+// leased returns the message next of block b, in place if it is in one piece.
+func (r *ring) leased(b, next uint32) ([]byte, bool) {
+	switch r.meta(b).kind() {
+	case kindOne:
+		return r.one(b)
+	case kindMany:
+		if p, ok := r.packed(b); ok {
+			return p.message(next)
+		}
+		return nil, false
+	}
+	return r.appendLarge(nil, b)
+}
+
+// Bytes returns the message, in the queue's own memory unless it is longer than
+// one entry. It is good until Ack or Nack. A process that may write the queue can
+// change it meanwhile; and a fault in it, because somebody truncated the file,
+// is not turned into an error as it is everywhere else.
+func (m *Lease) Bytes() []byte { return m.data }
+
+// Attempts returns how often the message was delivered by Lease, this time
+// included. A message with more than one is a redelivery, and out of order.
+func (m *Lease) Attempts() int { return m.attempts }
+
+// end checks that the lease is open and ends it.
+func (m *Lease) end() (*lane, error) {
+	q, l := m.q, m.l
+	if l == nil || l.lease != m.gen {
+		return nil, ErrLeaseDone
+	}
+	l.lease++
+	m.l, m.data = nil, nil
+	if q.broken.Load() {
+		q.release(l)
+		return nil, ErrCorrupt
+	}
+	return l, nil
+}
+
+// Ack finishes the message. It returns ErrLeaseDone if the lease has ended before.
+func (m *Lease) Ack() error {
+	l, err := m.end()
+	if err != nil {
+		return wrap("ack in", m.q.label(), err)
+	}
+	return wrap("ack in", m.q.name, m.q.ack(l))
+}
+
+func (q *Queue) ack(l *lane) (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	if q.r.nextLeased(&l.worker, l.next) {
+		l.next++
+		q.r.blockWord(l.own, blockTries).Store(0)
+		q.keep(l)
+		return nil
+	}
+	if q.r.meta(l.own).kind() == kindLarge {
+		q.r.freeLarge(l.own)
+	}
+	q.r.idle(&l.worker)
+	q.leaseOver()
+	q.release(l)
+	return nil
+}
+
+// leaseOver wakes producers that wait for the pool, and consumers that wait to
+// learn whether messages of a closed queue come back.
+func (q *Queue) leaseOver() {
+	if q.r.chunks > 0 {
+		q.r.notify(offNotFull, q.os.wake)
+	}
+	if q.r.word32(offState+stateFlags).Load()&closedBit != 0 {
+		q.wakeAll()
+	}
+}
+
+// Nack gives the message back for another delivery, to whoever comes first. It
+// goes to the end of the queue; while the queue is full, this handle keeps it for
+// its own next Lease. A message that was delivered MaxAttempts times moves to the
+// dead-letter queue instead.
+func (m *Lease) Nack() error {
+	l, err := m.end()
+	if err != nil {
+		return wrap("nack in", m.q.label(), err)
+	}
+	return wrap("nack in", m.q.name, m.q.nack(l))
+}
+
+func (q *Queue) nack(l *lane) (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	err = q.r.giveBack(&l.worker, q.bury)
+	if err == ErrFull {
+		l.next = uint32(q.r.laneWord(l.id, laneCursor).Load()) & 0xff
+		q.keep(l)
+		return nil
+	}
+	q.r.notify(offNotEmpty, q.os.wake)
+	q.leaseOver()
+	q.release(l)
+	return err
+}
+
+// keep stores a lane with a leased message for the next Lease of this handle,
+// or gives the message back if the handle is closed.
+func (q *Queue) keep(l *lane) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.pool.kept = append(q.pool.kept, l)
+	q.nkept.Add(1)
+	if q.closed.Load() {
+		q.leaveKept()
+		q.unmap()
+		return
+	}
+	if len(q.get.turn) > 0 {
+		q.wakeAll() // somebody of this handle sleeps
+	}
+}
+
+func (q *Queue) takeKept() *lane {
+	if q.nkept.Load() == 0 {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.pool.kept) == 0 || q.closed.Load() {
+		return nil
+	}
+	l := q.pool.kept[0]
+	q.pool.kept = q.pool.kept[1:]
+	q.nkept.Add(-1)
+	return l
+}
+
+// leaveKept ends the lanes with kept messages of a closed handle: the messages
+// go back now, or, if there is no room, when somebody reaps the lane; mu is held.
+func (q *Queue) leaveKept() {
+	for _, l := range q.pool.kept {
+		var err error
+		func() {
+			defer q.guard(debug.SetPanicOnFault(true), &err)
+			if !q.broken.Load() {
+				err = q.r.giveBack(&l.worker, q.bury)
+				q.r.notify(offNotEmpty, q.os.wake)
+			}
+		}()
+		if err != nil {
+			q.os.Unlock(int(l.id)) // its holder word stays, for the reaper
+		} else {
+			q.leave(l.id)
+		}
+		q.left(l)
+		q.pool.leased--
+	}
+	q.pool.kept = nil
+	q.nkept.Store(0)
+}
+
+// label is Name for a lease whose queue may be nil.
+func (q *Queue) label() string {
+	if q == nil {
+		return ""
+	}
+	return q.name
+}
+
+// Leases yields leases as Messages yields messages. A lease that the loop's
+// body has not ended is given back.
+func (q *Queue) Leases(ctx context.Context) iter.Seq2[*Lease, error] {
+	return func(yield func(*Lease, error) bool) {
+		for {
+			m, err := q.Lease(ctx)
+			if err == io.EOF {
+				return
+			}
+			more := yield(m, err)
+			if err != nil {
+				return
+			}
+			if m.l != nil {
+				m.Nack()
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}

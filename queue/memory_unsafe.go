@@ -1,0 +1,66 @@
+package queue
+
+// Every conversion of shared bytes into words is in this file. The memory is
+// page-aligned when mapped and 64-byte aligned when on the heap (checked by
+// newRing), every offset below is a multiple of the word's size by the
+// constants in layout.go, and every index was checked against the private
+// geometry by its caller; the slice expressions check the bounds once more.
+
+import (
+	"errors"
+	"sync/atomic"
+	"unsafe"
+)
+
+// newRing returns the ring over mem, whose header has been checked.
+func newRing(mem []byte, g geometry) (*ring, error) {
+	if uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%lineAlign != 0 {
+		return nil, errors.New("queue: memory is not aligned to 64 bytes")
+	}
+	return &ring{geometry: g, mem: mem[:g.size:g.size]}, nil
+}
+
+func (r *ring) word(off int) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&r.mem[off]))
+}
+
+func (r *ring) word32(off int) *atomic.Uint32 {
+	return (*atomic.Uint32)(unsafe.Pointer(&r.mem[off]))
+}
+
+func (r *ring) slot(i uint32) *atomic.Uint64 { return r.word(r.offSlots + int(i)*slotSize) }
+
+func (r *ring) laneWord(lane uint32, field int) *atomic.Uint64 {
+	return r.word(offLanes + int(lane)*laneSize + field)
+}
+
+func (r *ring) laneWord32(lane uint32, field int) *atomic.Uint32 {
+	return r.word32(offLanes + int(lane)*laneSize + field)
+}
+
+func (r *ring) chunkWord(i uint32) *atomic.Uint32 { return r.word32(r.offChunkWords + int(i)*4) }
+
+func (r *ring) blockOffset(b uint32) int { return r.offBlocks + int(b)*int(r.blockSize) }
+
+func (r *ring) blockWord(b uint32, field int) *atomic.Uint64 {
+	return r.word(r.blockOffset(b) + field)
+}
+
+// payload returns the bytes of block b behind its header.
+func (r *ring) payload(b uint32) []byte {
+	off := r.blockOffset(b) + blockHeader
+	return r.mem[off : off+r.inline : off+r.inline]
+}
+
+// chunk returns the bytes of chunk i.
+func (r *ring) chunk(i uint32) []byte {
+	off := r.offChunks + int(i)*int(r.chunkSize)
+	return r.mem[off : off+int(r.chunkSize) : off+int(r.chunkSize)]
+}
+
+// contains reports whether addr lies in the ring's memory, for telling a
+// fault of ours from a bug elsewhere.
+func (r *ring) contains(addr uintptr) bool {
+	base := uintptr(unsafe.Pointer(unsafe.SliceData(r.mem)))
+	return addr >= base && addr-base < uintptr(len(r.mem))
+}

@@ -1,0 +1,34 @@
+//go:build !race
+
+package queue
+
+import "encoding/binary"
+
+// A block's bytes belong to one owner, who writes and reads them plainly; the
+// slot's compare-and-swap orders them. Readers of packed entries and of a peek
+// read without owning, and believe what they read only if the slot's word has
+// not changed since. The race detector cannot know that: plain_race.go has the
+// same functions with atomic accesses for it.
+
+const pieces = 64 << 10
+
+// storeBytes copies src into the shared dst in pieces: past some size Go's
+// copy writes around the cache, which is slower when the reader comes soon.
+func storeBytes(dst, src []byte) int {
+	if len(src) <= pieces {
+		return copy(dst, src)
+	}
+	n := 0
+	for n < len(src) && n < len(dst) {
+		n += copy(dst[n:min(n+pieces, len(dst))], src[n:])
+	}
+	return n
+}
+
+// appendBytes appends the shared src to buf.
+func appendBytes(buf, src []byte) []byte { return append(buf, src...) }
+
+func storeWord(mem []byte, off int, v uint64) { binary.NativeEndian.PutUint64(mem[off:], v) }
+func loadWord(mem []byte, off int) uint64     { return binary.NativeEndian.Uint64(mem[off:]) }
+func storeUint32(p []byte, v uint32)          { binary.NativeEndian.PutUint32(p, v) }
+func loadUint32(p []byte) uint32              { return binary.NativeEndian.Uint32(p) }

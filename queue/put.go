@@ -1,0 +1,290 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// sampling: one message in so many carries the time at which it was put.
+const sampling = 64
+
+// Put appends msg and waits for space while the queue is full. When it returns
+// nil, the message is delivered to at most one Get. When it returns an error,
+// the message was not put: ErrTooLarge, ErrClosedWrite, ErrRemoved,
+// os.ErrClosed, ErrCorrupt, or the context's. The queue keeps no reference to msg.
+func (q *Queue) Put(ctx context.Context, msg []byte) error {
+	err := q.tryPut(msg, true)
+	if waitable(err) {
+		err = q.await(ctx, &q.put, func(spin bool) error { return q.tryPut(msg, spin) })
+	}
+	if err != nil {
+		return wrap("put to", q.name, err)
+	}
+	return nil
+}
+
+// TryPut is Put that does not wait: it returns ErrFull, itself and not
+// wrapped, if there is no space now.
+func (q *Queue) TryPut(msg []byte) error {
+	err := q.tryPut(msg, false)
+	if err == nil || err == ErrFull {
+		return err
+	}
+	return wrap("put to", q.name, err)
+}
+
+// tryPut takes a lane and puts once; if spin, it waits a little for space.
+func (q *Queue) tryPut(msg []byte, spin bool) error {
+	if len(msg) > q.r.maxMessage {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(msg), q.r.maxMessage)
+	}
+	l, err := q.lane(context.Background(), false)
+	if err != nil {
+		return err
+	}
+	err = q.putOn(l, msg, spin)
+	q.release(l)
+	return err
+}
+
+func (q *Queue) putOn(l *lane, msg []byte, spin bool) (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	if err := q.roomOn(l, spin); err != nil {
+		return err
+	}
+	kind := uint32(kindOne)
+	if len(msg) <= q.r.inline {
+		q.r.fillOne(l.own, msg)
+	} else {
+		kind = kindLarge
+		if !q.r.fillLarge(l.own, msg, l.own*8) {
+			return ErrFull
+		}
+	}
+	return q.publishOn(l, kind, 1)
+}
+
+// roomOn returns nil if there is room at the tail now, and waits a little for
+// it if spin.
+func (q *Queue) roomOn(l *lane, spin bool) error {
+	if err := q.writable(); err != nil {
+		return err
+	}
+	for {
+		err := q.r.room(&l.worker)
+		switch {
+		case err == errSealed:
+			return ErrClosedWrite
+		case err == errRetry:
+			continue
+		case err == ErrFull && spin:
+			slot := q.r.slot(l.tail.index)
+			word := slotWord(slot.Load())
+			if word.ahead(l.tail.lap) >= 0 || q.put.spin(slot, word) {
+				continue
+			}
+		}
+		return err
+	}
+}
+
+// writable refuses a broken handle and a queue that takes no more messages.
+func (q *Queue) writable() error {
+	if q.broken.Load() {
+		return ErrCorrupt
+	}
+	switch state := q.r.word32(offState + stateFlags).Load(); {
+	case state&removedBit != 0:
+		return ErrRemoved
+	case state&closedBit != 0:
+		return ErrClosedWrite
+	}
+	return nil
+}
+
+// publishOn publishes the message of kind that is ready in the lane's block,
+// for n messages in one.
+func (q *Queue) publishOn(l *lane, kind uint32, n int) error {
+	if l.puts%sampling == 0 {
+		storeWord(q.r.mem, q.r.blockOffset(l.own)+blockStamp, uint64(time.Now().UnixNano()))
+		q.r.noteDepth(&l.worker)
+	}
+	for {
+		switch err := q.r.publish(&l.worker, opPut, kind, 0); err {
+		case nil:
+			l.puts++
+			if n > 1 {
+				q.r.laneWord(l.id, lanePacked).Add(uint64(n - 1))
+			}
+			q.r.notify(offNotEmpty, q.os.wake)
+			return nil
+		case errRetry:
+		default:
+			if kind == kindLarge {
+				q.r.freeLarge(l.own)
+			}
+			if err == errSealed {
+				err = ErrClosedWrite
+			}
+			return err
+		}
+	}
+}
+
+// PutBatch puts msgs in order and waits for space where it must. Messages that
+// fit together into one entry are packed and published at once, so a
+// consumer sees all of them or none; entries are consecutive only as far as
+// other producers do not come between. It returns how many were put: all, or
+// those before the error.
+func (q *Queue) PutBatch(ctx context.Context, msgs [][]byte) (int, error) {
+	done := 0
+	for done < len(msgs) {
+		n, err := q.tryPutBatch(msgs[done:], true)
+		if waitable(err) {
+			err = q.await(ctx, &q.put, func(spin bool) error {
+				n, err = q.tryPutBatch(msgs[done:], spin)
+				return err
+			})
+		}
+		done += n
+		if err != nil {
+			return done, wrap("put to", q.name, err)
+		}
+	}
+	return done, nil
+}
+
+// tryPutBatch puts messages until there is no room. It returns nil if it put
+// any.
+func (q *Queue) tryPutBatch(msgs [][]byte, spin bool) (n int, err error) {
+	l, err := q.lane(context.Background(), false)
+	if err != nil {
+		return 0, err
+	}
+	defer q.release(l)
+	for n < len(msgs) && err == nil {
+		var k int
+		k, err = q.putSomeOn(l, msgs[n:], spin && n == 0)
+		n += k
+	}
+	if n > 0 && waitable(err) {
+		err = nil
+	}
+	return n, err
+}
+
+// putSomeOn puts one entry.
+func (q *Queue) putSomeOn(l *lane, msgs [][]byte, spin bool) (n int, err error) {
+	if len(msgs[0]) > q.r.maxMessage {
+		return 0, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(msgs[0]), q.r.maxMessage)
+	}
+	n = q.r.packable(msgs)
+	if n <= 1 {
+		if err := q.putOn(l, msgs[0], spin); err != nil {
+			return 0, err
+		}
+		return 1, nil
+	}
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	if err := q.roomOn(l, spin); err != nil {
+		return 0, err
+	}
+	if packed := q.r.word32(offState + statePacked); packed.Load() == 0 {
+		packed.Store(1)
+	}
+	q.r.fillMany(l.own, msgs[:n])
+	if err := q.publishOn(l, kindMany, n); err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// A Reservation is a piece of the queue's own memory for a message to be
+// written in place. It must end with Commit or Abort. One goroutine at a time
+// may use it.
+type Reservation struct {
+	q    *Queue
+	l    *lane
+	data []byte
+	held bool // data is private, for a message longer than one entry
+}
+
+// Reserve returns memory for a message of n bytes. The memory counts as used
+// from now on, but space in the queue is found by Commit. A message that does
+// not fit one entry gets private memory, and Commit copies it.
+func (q *Queue) Reserve(ctx context.Context, n int) (*Reservation, error) {
+	r := new(Reservation)
+	if err := q.reserve(ctx, n, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (q *Queue) reserve(ctx context.Context, n int, r *Reservation) error {
+	if n < 0 || n > q.r.maxMessage {
+		return wrap("reserve in", q.name, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, n, q.r.maxMessage))
+	}
+	r.q = q
+	if n > q.r.inline {
+		r.data, r.held = make([]byte, n), true
+		return nil
+	}
+	l, err := q.lane(ctx, true)
+	if err != nil {
+		return wrap("reserve in", q.name, err)
+	}
+	r.l, r.data = l, q.r.payload(l.own)[:n:n]
+	return nil
+}
+
+// Bytes returns the memory for the message. It is shared: a fault there,
+// because another process truncated the file, is not turned into an error,
+// and a pointer into it must not be used after Commit or Abort.
+func (r *Reservation) Bytes() []byte { return r.data }
+
+// Commit puts the message and ends the reservation. It waits while the
+// queue is full. On an error the message was not put.
+func (r *Reservation) Commit(ctx context.Context) error {
+	q, l, n := r.q, r.l, len(r.data)
+	if q == nil {
+		return ErrLeaseDone
+	}
+	if r.held {
+		data := r.data
+		*r = Reservation{}
+		return q.Put(ctx, data)
+	}
+	*r = Reservation{}
+	err := q.commitOn(l, n, true)
+	if waitable(err) {
+		err = q.await(ctx, &q.put, func(spin bool) error { return q.commitOn(l, n, spin) })
+	}
+	q.release(l)
+	if err != nil {
+		return wrap("commit to", q.name, err)
+	}
+	return nil
+}
+
+func (q *Queue) commitOn(l *lane, n int, spin bool) (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	if q.closed.Load() {
+		return os.ErrClosed
+	}
+	if err := q.roomOn(l, spin); err != nil {
+		return err
+	}
+	q.r.describe(l.own, makeMeta(kindOne, n, 1))
+	return q.publishOn(l, kindOne, 1)
+}
+
+// Abort ends the reservation and puts nothing. After Commit it does nothing.
+func (r *Reservation) Abort() {
+	if r.l != nil {
+		r.q.release(r.l)
+	}
+	*r = Reservation{}
+}

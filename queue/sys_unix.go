@@ -1,0 +1,16 @@
+//go:build unix
+
+package queue
+
+import (
+	"os"
+	"syscall"
+)
+
+// links returns how many names a file has.
+func links(fi os.FileInfo) uint64 {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink)
+	}
+	return 1
+}

@@ -1,0 +1,143 @@
+package queue
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// How an operation waits for the other side: it spins a little while the other
+// side is likely to be quick, then sleeps in the kernel.
+//
+// In each handle at most one goroutine a side spins or sleeps on shared words;
+// the others wait for their turn on a channel, so 10,000 waiting goroutines are
+// one parked thread.
+
+// maxSleep bounds every sleep: a wake-up that died with the process that owed
+// it is made up for after this long, and the dead are looked for as often.
+const maxSleep = 250 * time.Millisecond
+
+// side is one direction of waiting: for messages, or for space.
+type side struct {
+	turn chan struct{} // holds a token while a goroutine spins or sleeps
+	line int           // offNotEmpty or offNotFull
+	luck atomic.Int32  // how well spinning went lately, 0 to maxLuck
+
+	spinning atomic.Bool
+}
+
+// A spin is up to maxLuck+1 rounds. Each looks at the shared word 64 times, 8
+// loads of a private word apart, which takes about as long as a cache line
+// needs to come from the other processor; then it yields the processor, which
+// lets the other side run if both share one. A hot peer answers in the first
+// round. The price of a useless spin is at most that of the wake-up it would
+// have saved, and each one makes the next shorter.
+const (
+	maxLuck   = 7
+	spinLooks = 64
+	spinPause = 8
+)
+
+// spin waits a little for the slot's word to change from old, and reports whether it
+// did. If another goroutine of this handle spins already, it does not.
+func (s *side) spin(slot *atomic.Uint64, old slotWord) bool {
+	if !s.spinning.CompareAndSwap(false, true) {
+		return false
+	}
+	defer s.spinning.Store(false)
+	var private atomic.Uint32
+	luck := s.luck.Load()
+	for round := int32(0); round <= luck; round++ {
+		for range spinLooks {
+			if slot.Load() != uint64(old) {
+				if luck < maxLuck {
+					s.luck.Store(luck + 1)
+				}
+				return true
+			}
+			for range spinPause {
+				private.Load()
+			}
+		}
+		yield()
+	}
+	if luck > 0 {
+		s.luck.Store(luck - 1)
+	}
+	return slot.Load() != uint64(old)
+}
+
+// await waits for side s after an operation found it ErrFull or ErrEmpty, and
+// calls try, which is that operation once more, until it returns something
+// else. It ends with ctx, with Close, and with the removal of the queue.
+// Preconditions: try takes and releases a lane of its own.
+func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-q.done:
+		return os.ErrClosed
+	}
+	defer func() { <-s.turn }()
+	if err := q.pin(); err != nil {
+		return err
+	}
+	defer q.unpin()
+	for {
+		if err := try(true); !waitable(err) {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := q.usable(); err != nil {
+			return err
+		}
+		if err := q.lookAround(); err != nil {
+			return err
+		}
+		if err := q.sleep(ctx, s, try); err != errRetry {
+			return err
+		}
+	}
+}
+
+// waitable reports whether err says to wait for the other side.
+func waitable(err error) bool { return err == ErrFull || err == ErrEmpty }
+
+// lookAround looks for the dead and for the queue's own end, at most every
+// maxSleep.
+func (q *Queue) lookAround() error {
+	now := time.Since(q.opened)
+	last := q.looked.Load()
+	if last != 0 && now-time.Duration(last) < maxSleep || !q.looked.CompareAndSwap(last, int64(now)) {
+		return nil
+	}
+	if q.os.removed() {
+		if err := q.mark(removedBit); err != nil {
+			return err
+		}
+	}
+	return q.reapDead()
+}
+
+// sleep arms the side, tries once more, and sleeps. It returns errRetry when it
+// is time to try again.
+func (q *Queue) sleep(ctx context.Context, s *side, try func(spin bool) error) (err error) {
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	seq, old := q.r.arm(s.line) // SYNC(sleep): arm -> notify
+	if err := try(false); !waitable(err) {
+		return err
+	}
+	q.r.word(offStats + statWaits).Add(1)
+	if err := q.os.Wait(ctx, seq, old, maxSleep); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
+	return errRetry
+}
