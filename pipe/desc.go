@@ -1,0 +1,189 @@
+//go:build unix
+
+package pipe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// desc is one end of a pipe: a non-blocking descriptor on the runtime's poller.
+//
+// It runs one transfer at a time, under its owner's lock. The arguments and
+// results of that transfer live here, and step is bound once, so that a call
+// allocates nothing unless it has to wait under a context that can end.
+type desc struct {
+	name     string // what errors call it: a path, or "" for an anonymous pipe
+	file     *os.File
+	closed   atomic.Bool
+	do       func(step func(fd uintptr) bool) error // RawConn.Read or .Write
+	step     func(fd uintptr) bool
+	deadline func(time.Time) error
+
+	buf  []byte
+	n    int
+	err  error
+	wait bool   // park until the descriptor is ready; otherwise report EAGAIN
+	stay bool   // no writer is no end: park until the next one comes
+	none bool   // the last read found no writer
+	head []byte // bytes that were read while waiting for the first writer
+}
+
+func newReadDesc(f *os.File, name string) (*desc, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	d := &desc{name: name, file: f, do: raw.Read, deadline: f.SetReadDeadline}
+	d.step = d.readStep
+	return d, nil
+}
+
+func newWriteDesc(f *os.File, name string) (*desc, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	d := &desc{name: name, file: f, do: raw.Write, deadline: f.SetWriteDeadline}
+	d.step = d.writeStep
+	return d, nil
+}
+
+// readStep reads once. It returns false to be called again when the descriptor
+// is ready.
+func (d *desc) readStep(fd uintptr) bool {
+	for { // ends: a signal interrupts a read only before it has begun
+		n, err := unix.Read(int(fd), d.buf)
+		if err == unix.EINTR {
+			continue
+		}
+		d.none = n == 0 && err == nil && len(d.buf) > 0
+		switch {
+		case err == unix.EAGAIN:
+			d.err = unix.EAGAIN
+			return !d.wait
+		case d.none && d.stay:
+			d.err = unix.EAGAIN
+			return !d.wait || !pollerSeesWriters
+		}
+		d.n, d.err = max(n, 0), err
+		return true
+	}
+}
+
+// writeStep writes until everything is out or the pipe is full.
+func (d *desc) writeStep(fd uintptr) bool {
+	for { // ends: every round writes something, waits or fails
+		n, err := unix.Write(int(fd), d.buf[d.n:])
+		if n > 0 {
+			d.n += n
+		}
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			d.err = unix.EAGAIN
+			return !d.wait
+		case err != nil || d.n == len(d.buf):
+			d.err = err
+			return true
+		}
+	}
+}
+
+// transfer reads once into buf, or writes all of buf, and returns how many
+// bytes moved. A read that finds the end returns io.EOF. It waits no longer
+// than ctx, with a nil ctx not at all.
+func (d *desc) transfer(ctx context.Context, buf []byte) (int, error) {
+	if len(d.head) > 0 {
+		n := copy(buf, d.head)
+		d.head = d.head[n:]
+		return n, nil
+	}
+	d.buf, d.n, d.err = buf, 0, nil
+	err := d.run(ctx)
+	d.buf = nil
+	switch {
+	case d.closed.Load() && err != nil:
+		err = os.ErrClosed
+	case err == nil && d.err != nil:
+		err = d.err
+	case err == nil && d.none:
+		err = io.EOF
+	}
+	return d.n, err
+}
+
+func (d *desc) run(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		d.wait = false
+		return d.do(d.step)
+	case ctx.Done() == nil:
+		d.wait = true
+		return d.park(ctx)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.wait = false
+	if err := d.do(d.step); err != nil || d.err != unix.EAGAIN {
+		return err
+	}
+	d.wait = true
+	restore := interrupt(ctx, d.deadline)
+	defer restore()
+	err := d.park(ctx)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ctx.Err()
+	}
+	return err
+}
+
+func (d *desc) Close() error {
+	if d.closed.Swap(true) {
+		return nil
+	}
+	return d.file.Close()
+}
+
+// interrupt makes the end of ctx the deadline that set sets. restore must be
+// called when the operation is over; no deadline remains after it.
+func interrupt(ctx context.Context, set func(time.Time) error) (restore func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = set(time.Unix(1, 0)) // fails only once closed, and then nobody waits
+		close(done)
+	})
+	return func() {
+		if !stop() {
+			<-done
+			_ = set(time.Time{})
+		}
+	}
+}
+
+// nonblock wraps fd, which it takes over, as a file on the runtime's poller.
+func nonblock(fd int, name string) (*os.File, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// pollNow returns what poll(2) says about fd at this moment.
+func pollNow(fd int, events int16) int16 {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	for { // ends: only a signal is a reason to ask again
+		if _, err := unix.Poll(fds, 0); err != unix.EINTR {
+			return fds[0].Revents
+		}
+	}
+}

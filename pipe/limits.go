@@ -1,0 +1,13 @@
+package pipe
+
+// MaxPacket is the longest message, in bytes, of a packet pipe.
+const MaxPacket = 4096
+
+// frameHeader is the length in bytes of the header of every frame that fits
+// PIPE_BUF.
+const frameHeader = 4
+
+// MaxAtomic is the longest message, in bytes, that several writers can send
+// into one pipe at the same time without tearing each other's: PIPE_BUF less
+// the frame's header. It is 4092 on Linux and 508 on macOS and the BSDs.
+const MaxAtomic = pipeBuf - frameHeader

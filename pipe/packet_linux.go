@@ -1,0 +1,6 @@
+//go:build linux && !ipcportable
+
+package pipe
+
+// packetMode is how NewPacket keeps messages apart.
+const packetMode = packet

@@ -1,0 +1,6 @@
+//go:build unix && (!linux || ipcportable)
+
+package pipe
+
+// packetMode is how NewPacket keeps messages apart.
+const packetMode = framed
