@@ -218,17 +218,12 @@ func attach(name string, p pinned, named bool) (*Queue, error) {
 
 // newQueue checks the memory and joins a first lane.
 func newQueue(name string, os backing) (q *Queue, err error) {
-	mem := os.memory()
-	var g geometry
-	if err := guarded(mem, func() (err error) { g, err = decode(mem, len(mem)); return }); err != nil {
-		return nil, err
-	}
-	r, err := newRing(mem, g)
+	r, err := checkRing(os.memory())
 	if err != nil {
 		return nil, err
 	}
 	q = &Queue{name: name, r: r, os: os, done: make(chan struct{}), opened: time.Now()}
-	q.pool.mine = make([]bool, g.lanes)
+	q.pool.mine = make([]bool, r.lanes)
 	q.get = side{turn: make(chan struct{}, 1), line: offNotEmpty}
 	q.put = side{turn: make(chan struct{}, 1), line: offNotFull}
 	l, err := q.join()
@@ -238,6 +233,15 @@ func newQueue(name string, os backing) (q *Queue, err error) {
 	q.joined(l)
 	q.spare.Store(l)
 	return q, nil
+}
+
+// checkRing returns the ring in mem, if its header is one.
+func checkRing(mem []byte) (*ring, error) {
+	var g geometry
+	if err := guarded(mem, func() (err error) { g, err = decode(mem, len(mem)); return }); err != nil {
+		return nil, err
+	}
+	return newRing(mem, g)
 }
 
 // guarded runs f, which may meet a fault in mem.

@@ -74,10 +74,7 @@ func (q *Queue) Stats() Stats {
 	var err error
 	func() {
 		defer q.guard(debug.SetPanicOnFault(true), &err)
-		s = q.r.stats(func(lane int) bool {
-			held, err := q.os.Held(lane)
-			return held || err != nil
-		})
+		s = q.r.stats(q.holderAlive)
 	}()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -85,6 +82,12 @@ func (q *Queue) Stats() Stats {
 		s.Holders[i].Alive = h.Alive || q.pool.mine[h.Lane]
 	}
 	return s
+}
+
+// holderAlive reports whether the kernel holds lane's lock for another handle.
+func (q *Queue) holderAlive(lane int) bool {
+	held, err := q.os.Held(lane)
+	return held || err != nil
 }
 
 // count returns the entries and messages that are waiting.

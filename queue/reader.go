@@ -1,0 +1,145 @@
+package queue
+
+import (
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/ipcctl/ipc/shm"
+)
+
+// A Reader looks at a queue and changes nothing: its memory is mapped
+// read-only, so it needs no more than permission to read the file, takes no lane
+// and wakes nobody. All its methods may be called concurrently.
+type Reader struct {
+	q    *Queue // only its memory, guard and probes are used
+	mu   sync.RWMutex
+	gone bool
+}
+
+// OpenReader opens a queue for looking. Errors are those of Open.
+func OpenReader(name string) (*Reader, error) {
+	r, err := openReader(name)
+	return r, wrap("open", name, err)
+}
+
+func openReader(name string) (*Reader, error) {
+	obj, err := object(name)
+	if err != nil {
+		return nil, err
+	}
+	reg, err := shm.OpenReader(obj, nil)
+	if err != nil {
+		return nil, notQueue(err)
+	}
+	seg, err := newSegment(reg, true)
+	if err != nil {
+		return nil, err
+	}
+	r, err := checkRing(seg.mem)
+	if err != nil {
+		seg.Close()
+		return nil, err
+	}
+	return &Reader{q: &Queue{name: name, r: r, os: seg}}, nil
+}
+
+// Name returns the name that the queue was opened by.
+func (r *Reader) Name() string { return r.q.name }
+
+// read runs f on memory that stays mapped for it.
+func (r *Reader) read(f func()) (err error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.gone {
+		return wrap("read", r.q.name, os.ErrClosed)
+	}
+	defer func() { err = wrap("read", r.q.name, err) }()
+	defer r.q.guard(debug.SetPanicOnFault(true), &err)
+	f()
+	return nil
+}
+
+// Stats reads the queue's numbers.
+func (r *Reader) Stats() (s Stats, err error) {
+	err = r.read(func() { s = r.q.r.stats(r.q.holderAlive) })
+	return s, err
+}
+
+// A Peeked message is a copy of one that is waiting.
+type Peeked struct {
+	Position uint64    // of its entry: grows by one with each entry put
+	Data     []byte    // the first bytes of the message
+	Size     int       // of the whole message in bytes
+	Attempts int       // deliveries so far by Lease
+	Put      time.Time // when it was put, if sampled, else zero
+}
+
+// Peek returns up to max of the oldest messages that are waiting, and up to
+// limit bytes of each. Messages that are taken meanwhile may be missing.
+func (r *Reader) Peek(max, limit int) (msgs []Peeked, err error) {
+	err = r.read(func() {
+		g := r.q.r
+		t, h := g.ends()
+		for pos := h; int64(t-pos) > 0 && len(msgs) < max && pos-h < uint64(g.capacity); pos++ {
+			found, ok := g.look(pos, limit)
+			if ok {
+				msgs = append(msgs, found[:min(len(found), max-len(msgs))]...)
+			}
+		}
+	})
+	return msgs, err
+}
+
+// look copies the messages of the entry at pos; false if it was taken meanwhile.
+func (r *ring) look(pos uint64, limit int) ([]Peeked, bool) {
+	c := r.cursorAt(pos)
+	slot := r.slot(c.index)
+	word := slotWord(slot.Load())
+	b := word.block()
+	if word.ahead(c.lap) != 0 || !word.filled() || b >= r.blocks {
+		return nil, false
+	}
+	var found []Peeked
+	add := func(data []byte, size int) {
+		p := Peeked{
+			Position: pos, Size: size, Data: appendBytes(nil, data[:min(len(data), limit)]),
+			Attempts: int(min(r.blockWord(b, blockTries).Load(), 1<<30)),
+		}
+		if stamp := r.blockWord(b, blockStamp).Load(); stamp != 0 {
+			p.Put = time.Unix(0, int64(stamp))
+		}
+		found = append(found, p)
+	}
+	switch m := r.meta(b); m.kind() {
+	case kindOne:
+		if msg, ok := r.one(b); ok {
+			add(msg, len(msg))
+		}
+	case kindMany:
+		p, _ := r.packed(b)
+		for i := word.next(); i < p.count; i++ {
+			if msg, ok := p.message(i); ok {
+				add(msg, len(msg))
+			}
+		}
+	case kindLarge:
+		if c := loadUint32(r.payload(b)); c < r.chunks {
+			data := r.chunk(c)
+			add(data[:min(len(data), m.length())], m.length())
+		}
+	}
+	return found, slotWord(slot.Load()) == word
+}
+
+// Close ends the use of the queue. It is idempotent.
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gone {
+		return nil
+	}
+	r.gone = true
+	return r.q.os.Close()
+}
