@@ -52,3 +52,9 @@ func trusted(info os.FileInfo) error {
 	}
 	return nil
 }
+
+// fileID tells a file from another of the same name, and its owner.
+func fileID(info os.FileInfo) string {
+	st := info.Sys().(*syscall.Stat_t)
+	return fmt.Sprint(st.Dev, st.Ino, st.Uid)
+}

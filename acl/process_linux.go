@@ -23,7 +23,7 @@ func processStart(pid int32) (start uint64, running bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	const state, starttime = 3 - 3, 22 - 3 // counted from behind comm
+	const state, starttime = 0, 19 // fields 3 and 22, counted from behind comm
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
 	if len(fields) <= starttime {
 		return 0, false, fmt.Errorf("/proc/%d/stat: %d fields behind the name", pid, len(fields))

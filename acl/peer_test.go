@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package acl
 
 import (
@@ -189,7 +191,7 @@ func TestPeerOfRefuses(t *testing.T) {
 	tcp, err := net.ListenTCP("tcp", nil)
 	is.NoErr(err)
 	defer tcp.Close()
-	dgram, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: "@" + t.Name(), Net: "unixgram"})
+	dgram, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "d"), Net: "unixgram"})
 	is.NoErr(err)
 	defer dgram.Close()
 	file, err := os.Open(os.DevNull)
