@@ -219,9 +219,9 @@ func (p proof) random(b []byte) error {
 func (c *Conn) authenticate(ctx context.Context, limit time.Duration, shake func(messenger) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	c.in.fr.SetLimit(maxHandshake)
+	c.in.setLimit(maxHandshake)
 	err := shake(handshake{limited, c})
-	c.in.fr.SetLimit(c.opts.MaxMessage)
+	c.in.setLimit(c.opts.MaxMessage)
 	switch {
 	case err == nil, ended(ctx) != nil, errors.Is(err, ErrAuth):
 		return err

@@ -115,11 +115,7 @@ func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
 	}
 	in.ctx = ctx
 	data, err := in.fr.ReadMessage(buf)
-	in.ctx = nil
-	if in.waiting {
-		in.waiting = false
-		in.gate.release()
-	}
+	in.settle()
 	if err != nil {
 		return Message{}, err
 	}
@@ -133,6 +129,15 @@ func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
 		}
 	}
 	return m, nil
+}
+
+// settle ends a call. Precondition: the caller has the turn.
+func (in *inbound) settle() {
+	in.ctx = nil
+	if in.waiting {
+		in.waiting = false
+		in.gate.release()
+	}
 }
 
 // Read makes in the stream that the frame.Reader reads. It waits for bytes, no
@@ -291,6 +296,13 @@ func (in *inbound) claim(end int64) (files []*os.File) {
 	}
 	in.batches = in.batches[:copy(in.batches, in.batches[i:])]
 	return files
+}
+
+// setLimit changes the longest message that is accepted.
+func (in *inbound) setLimit(n int) {
+	_ = in.turn.lock(context.Background())
+	defer in.turn.unlock()
+	in.fr.SetLimit(n)
 }
 
 // closeFiles closes what no message has claimed. The descriptor is closed, so

@@ -92,6 +92,29 @@ func (r *Reader) ReadMessage(buf []byte) ([]byte, error) {
 	return r.longBody(buf)
 }
 
+// ReadRaw reads up to len(p) bytes that stand between two frames, for
+// protocols that put something there. It reads no further. Errors are those of
+// ReadMessage; ReadRaw inside a frame is an error.
+func (r *Reader) ReadRaw(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	if r.inBody {
+		return 0, errors.New("frame: ReadRaw inside a frame")
+	}
+	n := copy(p, r.buf[r.r:r.w])
+	r.r += n
+	if n == 0 && len(p) > 0 {
+		var err error
+		if n, err = r.read(p); err != nil {
+			return 0, err
+		}
+	}
+	r.offset += int64(n)
+	r.frame = r.offset
+	return n, nil
+}
+
 // done accounts for the message that was just completed.
 func (r *Reader) done() {
 	r.offset += int64(r.want)

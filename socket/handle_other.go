@@ -1,0 +1,5 @@
+//go:build !darwin && !ipcportable
+
+package socket
+
+const handlesAreAcknowledged = false
