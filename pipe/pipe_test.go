@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -113,7 +114,7 @@ func TestTurnsEndWithTheirContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(watched(t))
 	go func() { _, err := r.Recv(ctx); first <- err }()
 	for r.mu.users.Load() == 0 {
-		syscall.Getpid()
+		runtime.Gosched()
 	}
 	_, err := r.Recv(soon(t))
 	is.True(errors.Is(err, context.DeadlineExceeded))
@@ -141,7 +142,7 @@ func TestCloseEndsWaits(t *testing.T) {
 			go func() { errs <- w.Send(ctx, make([]byte, 1<<20)) }()
 			go func() { _, err := w.WriteContext(ctx, make([]byte, 1<<20)); errs <- err }()
 			for r.mu.users.Load() < 2 || w.mu.users.Load() < 2 {
-				syscall.Getpid()
+				runtime.Gosched()
 			}
 			_ = r.Close()
 			_ = w.Close()
@@ -452,7 +453,7 @@ func TestDetachRefusesWhatItWouldLose(t *testing.T) {
 	waiting := make(chan error, 1)
 	go func() { _, err := r.Recv(ctx); waiting <- err }()
 	for r.mu.users.Load() == 0 {
-		syscall.Getpid()
+		runtime.Gosched()
 	}
 	_, err = r.Detach()
 	is.True(errors.Is(err, errBusy)) // a call waits on it
