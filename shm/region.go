@@ -23,6 +23,16 @@ type Options struct {
 	// before the segment becomes visible under its name. An error, or a panic,
 	// means that nothing is created.
 	Init func(mem []byte) error
+
+	// Stable is for ReaderFromFile: the bytes must not change or disappear
+	// under the reader. A descriptor that is not sealed against that is copied
+	// into private memory instead of mapped.
+	Stable bool
+
+	// Populate maps every page at once instead of at its first use; Lock keeps
+	// the pages out of swap (mlock); Huge asks for huge pages. All three are
+	// wishes: Placement reports what came of them.
+	Populate, Lock, Huge bool
 }
 
 func (o *Options) orDefault() Options {
@@ -64,15 +74,20 @@ type segment struct {
 	file *os.File
 	name string
 
-	mu       sync.Mutex
-	closed   bool
-	liveness *shmsync.Liveness
-	cleanup  runtime.Cleanup
+	refused error // what Options.Populate, Lock and Huge asked for in vain
+
+	mu      sync.Mutex
+	closed  bool
+	waits   *shmsync.WaitSet // made at first use, as is self
+	self    *shmsync.Member
+	cleanup runtime.Cleanup
 }
 
 // newSegment takes over f and b.
-func newSegment(name string, f *os.File, b []byte) *segment {
-	s := &segment{name: name, file: f, mem: memory.New(name, b, unmap)}
+func newSegment(name string, f *os.File, b []byte, o Options) *segment {
+	s := &segment{name: name, file: f, mem: memory.New(b, unmap)}
+	markUsed(f)
+	s.refused = place(b, o)
 	s.cleanup = runtime.AddCleanup(s, func(m *memory.Memory) { m.Close() }, s.mem)
 	return s
 }
@@ -123,7 +138,14 @@ func (s *segment) Close() error {
 	s.closed = true
 	s.cleanup.Stop()
 	s.mem.Close()
-	return wrap("close", s.name, s.file.Close())
+	if s.waits != nil {
+		s.waits.Close()
+	}
+	var err error
+	if s.self != nil {
+		err = s.self.Close()
+	}
+	return wrap("close", s.name, errors.Join(err, s.file.Close()))
 }
 
 // A Region is a writable shared-memory segment of a fixed size. Its methods
@@ -161,7 +183,7 @@ func create(name string, size int, o *Options) (*Region, error) {
 	if err != nil {
 		return nil, wrap("create", name, err)
 	}
-	return &Region{newSegment(name, f, b)}, nil
+	return &Region{newSegment(name, f, b, *o)}, nil
 }
 
 // createGenerated tries names until one is free.
@@ -186,8 +208,8 @@ func Open(name string, o *Options) (*Region, error) {
 }
 
 // OpenContext is Open that waits for a size until ctx ends.
-func OpenContext(ctx context.Context, name string, _ *Options) (*Region, error) {
-	s, err := open(ctx, name, true)
+func OpenContext(ctx context.Context, name string, o *Options) (*Region, error) {
+	s, err := open(ctx, name, true, o.orDefault())
 	if err != nil {
 		return nil, err
 	}
@@ -202,15 +224,15 @@ func OpenReader(name string, o *Options) (*Reader, error) {
 }
 
 // OpenReaderContext is OpenReader that waits for a size until ctx ends.
-func OpenReaderContext(ctx context.Context, name string, _ *Options) (*Reader, error) {
-	s, err := open(ctx, name, false)
+func OpenReaderContext(ctx context.Context, name string, o *Options) (*Reader, error) {
+	s, err := open(ctx, name, false, o.orDefault())
 	if err != nil {
 		return nil, err
 	}
 	return &Reader{s}, nil
 }
 
-func open(ctx context.Context, name string, writable bool) (*segment, error) {
+func open(ctx context.Context, name string, writable bool, o Options) (*segment, error) {
 	if err := checkName(name); err != nil {
 		return nil, wrap("open", name, err)
 	}
@@ -218,7 +240,7 @@ func open(ctx context.Context, name string, writable bool) (*segment, error) {
 	if err != nil {
 		return nil, wrap("open", name, err)
 	}
-	s, err := attach(ctx, name, f, writable)
+	s, err := attach(ctx, name, f, writable, o)
 	if err != nil {
 		f.Close()
 		return nil, wrap("open", name, err)
@@ -227,7 +249,7 @@ func open(ctx context.Context, name string, writable bool) (*segment, error) {
 }
 
 // attach maps f once it has a size. The caller closes f on errors.
-func attach(ctx context.Context, name string, f *os.File, writable bool) (*segment, error) {
+func attach(ctx context.Context, name string, f *os.File, writable bool, o Options) (*segment, error) {
 	size, err := waitSize(ctx, f)
 	if err != nil {
 		return nil, err
@@ -236,7 +258,7 @@ func attach(ctx context.Context, name string, f *os.File, writable bool) (*segme
 	if err != nil {
 		return nil, err
 	}
-	return newSegment(name, f, b), nil
+	return newSegment(name, f, b, o), nil
 }
 
 // waitSize returns f's size, waiting for one until ctx ends.
@@ -275,32 +297,10 @@ func Anonymous(size int, o *Options) (*Region, error) {
 	if err != nil {
 		return nil, wrap("create", anonymousName, err)
 	}
-	return &Region{newSegment(anonymousName, f, b)}, nil
+	return &Region{newSegment(anonymousName, f, b, opt)}, nil
 }
 
 const anonymousName = "(anonymous)"
-
-// FromFile attaches to the segment that f refers to, for reading and writing.
-// f stays the caller's.
-func FromFile(f *os.File, _ *Options) (*Region, error) {
-	g, err := duplicate(f)
-	if err != nil {
-		return nil, wrap("attach", f.Name(), err)
-	}
-	s, err := attach(closedContext(), f.Name(), g, true)
-	if err != nil {
-		g.Close()
-		return nil, wrap("attach", f.Name(), err)
-	}
-	return &Region{s}, nil
-}
-
-// closedContext makes waitSize look once.
-func closedContext() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
 
 // Remove deletes the name. Processes that are attached keep their memory; the
 // space is free when the last of them has closed. A name that does not exist

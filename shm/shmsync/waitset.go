@@ -66,8 +66,16 @@ func NewWaitSet() *WaitSet { return &WaitSet{park: newParker()} }
 // after Close. A fault on w is a panic in the calling goroutine, which guards
 // its own accesses.
 func (s *WaitSet) Wait(ctx context.Context, w *atomic.Uint32, old uint32, max time.Duration) error {
-	if ctx.Err() != nil {
-		return ctxError(ctx)
+	if err := s.wait(ctx, w, old, max); err != nil {
+		return fmt.Errorf("shmsync: wait: %w", err)
+	}
+	return nil
+}
+
+// wait is Wait with bare errors.
+func (s *WaitSet) wait(ctx context.Context, w *atomic.Uint32, old uint32, max time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if w.Load() != old { // outside the lock: this may fault
 		return nil
@@ -108,16 +116,12 @@ func (s *WaitSet) Close() error {
 	return nil
 }
 
-func ctxError(ctx context.Context) error { return fmt.Errorf("shmsync: wait: %w", ctx.Err()) }
-
-func errClosed() error { return fmt.Errorf("shmsync: wait: %w", os.ErrClosed) }
-
 // join adds a waiter; the first one leads.
 func (s *WaitSet) join(p pair, deadline time.Time) (me *waiter, leads bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, false, errClosed()
+		return nil, false, os.ErrClosed
 	}
 	if n := len(s.free); n > 0 {
 		me, s.free = s.free[n-1], s.free[:n-1]
@@ -177,7 +181,7 @@ func (s *WaitSet) follow(ctx context.Context, me *waiter) error {
 			s.remove(me)
 			s.recycle(me)
 			s.mu.Unlock()
-			return ctxError(ctx)
+			return ctx.Err()
 		}
 		s.mu.Unlock()
 		got = <-me.signal // was sent under mu
@@ -189,7 +193,7 @@ func (s *WaitSet) follow(ctx context.Context, me *waiter) error {
 	s.recycle(me)
 	s.mu.Unlock()
 	if got == signalClosed {
-		return errClosed()
+		return os.ErrClosed
 	}
 	return nil // even if ctx has ended: the wake-up must not be lost
 }
@@ -222,14 +226,14 @@ func (s *WaitSet) lead(ctx context.Context, me *waiter) error {
 	s.recycle(me)
 	s.leader = nil
 	if s.closed {
-		return errClosed()
+		return os.ErrClosed
 	}
 	if n := len(s.waiters); n > 0 {
 		s.leader = s.waiters[n-1]
 		s.leader.signal <- signalLead
 	}
 	if !ready {
-		return ctxError(ctx)
+		return ctx.Err()
 	}
 	return nil
 }

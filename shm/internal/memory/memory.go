@@ -11,8 +11,6 @@ package memory
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"runtime/debug"
 	"sync/atomic"
 )
@@ -26,7 +24,6 @@ const closedBit = 1 << 62
 // called concurrently.
 type Memory struct {
 	bytes []byte
-	name  string
 	state atomic.Int64
 	freed atomic.Bool
 	free  func([]byte)
@@ -34,8 +31,8 @@ type Memory struct {
 
 // New takes over b. When Memory has been closed and its last user has left,
 // free is called once with exactly b; nil leaves b to the garbage collector.
-func New(name string, b []byte, free func([]byte)) *Memory {
-	return &Memory{name: name, bytes: b, free: free}
+func New(b []byte, free func([]byte)) *Memory {
+	return &Memory{bytes: b, free: free}
 }
 
 // Enter registers a user; false means closed. Every true needs one Leave.
@@ -74,9 +71,6 @@ func (m *Memory) release() {
 	}
 }
 
-// Name is the object's name for error messages.
-func (m *Memory) Name() string { return m.name }
-
 // Bytes is the whole range. Preconditions: the caller is inside.
 func (m *Memory) Bytes() []byte { return m.bytes }
 
@@ -87,7 +81,7 @@ func (m *Memory) Size() int { return len(m.bytes) }
 // the memory is closed. The caller then defers End with what Begin returned:
 //
 //	old, ok := m.Begin()
-//	if !ok { return m.ClosedError() }
+//	if !ok { return os.ErrClosed }
 //	defer m.End(old, &err)
 func (m *Memory) Begin() (old, ok bool) {
 	if !m.Enter() {
@@ -112,9 +106,6 @@ func (m *Memory) End(old bool, err *error) {
 	m.Leave()
 }
 
-// ClosedError is what an operation on closed memory returns.
-func (m *Memory) ClosedError() error { return os.ErrClosed }
-
 // owns reports whether the panic p is a fault at an address in the bytes, or
 // in the rest of their last page.
 func (m *Memory) owns(p any) bool {
@@ -124,12 +115,4 @@ func (m *Memory) owns(p any) bool {
 	}
 	first, last := span(m.bytes)
 	return f.Addr() >= first && f.Addr() <= last
-}
-
-// Wrap adds operation and object to an error.
-func Wrap(op, name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("shm: %s %q: %w", op, name, err)
 }
