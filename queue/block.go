@@ -22,11 +22,12 @@ func (r *ring) describe(b uint32, m meta) {
 
 func (r *ring) meta(b uint32) meta { return meta(r.blockWord(b, blockMeta).Load()) }
 
-// packable returns how many of msgs fit one block together, at most maxPacked.
+// packable returns how many of msgs fit one block together, at most maxPacked,
+// none of them too long.
 func (r *ring) packable(msgs [][]byte) int {
 	used := 0
 	for i, m := range msgs {
-		if used += 4 + len(m); used > r.inline || i == maxPacked {
+		if used += 4 + len(m); used > r.inline || i == maxPacked || len(m) > r.maxMessage {
 			return i
 		}
 	}

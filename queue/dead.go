@@ -1,7 +1,12 @@
 package queue
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"sync"
+
+	"github.com/ipcctl/ipc/shm"
 )
 
 // The dead-letter queue of a queue is an ordinary queue with its name and
@@ -19,6 +24,37 @@ type deadLetters struct {
 // DeadName returns the name of the queue that takes the dead letters of the
 // queue name.
 func DeadName(name string) string { return name + deadSuffix }
+
+// createDead makes the dead-letter queue for a queue name of geometry g. One that
+// is there already, because its queue was removed by hand or never came to be,
+// is used as it is if it can take the same messages.
+func createDead(name string, g geometry, mode os.FileMode) error {
+	d := g
+	d.capacity, d.dead, d.maxAttempts = g.dead, 0, 0
+	if err := d.place(); err != nil {
+		return fmt.Errorf("%w: %w", errOption, err)
+	}
+	obj, err := object(DeadName(name))
+	if err != nil {
+		return err
+	}
+	reg, err := shm.Create(obj, d.size, &shm.Options{Mode: mode, Init: d.init})
+	if err == nil {
+		return reg.Close()
+	}
+	if !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	old, oldErr := OpenReader(DeadName(name))
+	if oldErr != nil {
+		return oldErr
+	}
+	defer old.Close()
+	if old.q.r.maxMessage != d.maxMessage {
+		return err
+	}
+	return nil
+}
 
 func (d *deadLetters) open(q *Queue) *Queue {
 	d.mu.Lock()

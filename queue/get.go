@@ -16,6 +16,9 @@ func (q *Queue) Get(ctx context.Context) ([]byte, error) { return q.GetInto(ctx,
 // GetInto is Get that stores the message in buf if its capacity suffices, and
 // in new memory otherwise. It returns the message.
 func (q *Queue) GetInto(ctx context.Context, buf []byte) ([]byte, error) {
+	if err := ended(ctx); err != nil {
+		return nil, wrap("get from", q.name, err)
+	}
 	msg, err := q.tryGet(buf[:0], true)
 	if waitable(err) {
 		err = q.await(ctx, &q.get, func(spin bool) (err error) {
@@ -177,10 +180,14 @@ func (q *Queue) drained() error {
 }
 
 // GetBatch removes up to max messages and returns them in order. It waits for
-// the first; it does not wait for more.
+// the first; it does not wait for more. With an error other than those of Get it
+// may return messages too.
 func (q *Queue) GetBatch(ctx context.Context, max int) ([][]byte, error) {
 	if max <= 0 {
 		return nil, nil
+	}
+	if err := ended(ctx); err != nil {
+		return nil, wrap("get from", q.name, err)
 	}
 	msgs, err := q.tryGetBatch(max, true)
 	if waitable(err) {
@@ -190,9 +197,9 @@ func (q *Queue) GetBatch(ctx context.Context, max int) ([][]byte, error) {
 		})
 	}
 	if err != nil {
-		return nil, getError(q.name, err)
+		err = getError(q.name, err)
 	}
-	return msgs, nil
+	return msgs, err
 }
 
 // tryGetBatch returns nil if it got any.

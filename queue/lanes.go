@@ -32,7 +32,6 @@ type lane struct {
 type pool struct {
 	idle    []*lane
 	kept    []*lane // leased, waiting for the next Lease of this handle
-	mine    []bool  // which lanes of the file are joined
 	open    int     // lanes joined
 	leased  int     // of them leased
 	pins    int     // uses of the memory without a lane
@@ -43,7 +42,7 @@ type pool struct {
 // use. The caller gives it back with release.
 func (q *Queue) lane(ctx context.Context, lease bool) (*lane, error) {
 	if !lease {
-		if l := q.spare.Swap(nil); l != nil {
+		if l := q.takeSpare(); l != nil {
 			return l, nil
 		}
 	}
@@ -102,15 +101,23 @@ func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 }
 
 // joined and left keep count of the lanes; mu is held.
-func (q *Queue) joined(l *lane) { q.pool.open++; q.pool.mine[l.id] = true }
-func (q *Queue) left(l *lane)   { q.pool.open--; q.pool.mine[l.id] = false }
+func (q *Queue) joined(l *lane) { q.pool.open++; q.lanes[l.id] = l }
+func (q *Queue) left(l *lane)   { q.pool.open--; q.lanes[l.id] = nil }
+
+// takeSpare takes the lane of the fast path, if it is there.
+func (q *Queue) takeSpare() *lane {
+	if k := q.spare.Swap(0); k != 0 {
+		return q.lanes[k-1]
+	}
+	return nil
+}
 
 // pick takes an idle lane if there is one that may be used so; mu is held.
 func (q *Queue) pick(lease bool) *lane {
 	if lease && q.pool.open-q.pool.leased < 2 {
 		return nil
 	}
-	l := q.spare.Swap(nil)
+	l := q.takeSpare()
 	if n := len(q.pool.idle); l == nil && n > 0 {
 		l = q.pool.idle[n-1]
 		q.pool.idle = q.pool.idle[:n-1]
@@ -146,11 +153,11 @@ func (q *Queue) wakeWaiter() {
 
 // release gives a lane back.
 func (q *Queue) release(l *lane) {
-	if !l.leased && q.spare.CompareAndSwap(nil, l) {
+	if !l.leased && q.spare.CompareAndSwap(0, 1+l.id) {
 		if q.waiting.Load() == 0 && !q.closed.Load() {
 			return
 		}
-		l = q.spare.Swap(nil)
+		l = q.takeSpare()
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -170,7 +177,7 @@ func (q *Queue) release(l *lane) {
 // leaveAll ends the idle lanes of a closed handle, and the handle's memory with
 // the last one; mu is held. Lanes in use come here by their release.
 func (q *Queue) leaveAll() {
-	if l := q.spare.Swap(nil); l != nil {
+	if l := q.takeSpare(); l != nil {
 		q.pool.idle = append(q.pool.idle, l)
 	}
 	for _, l := range q.pool.idle {

@@ -54,6 +54,9 @@ func (q *Queue) TryLease() (*Lease, error) {
 }
 
 func (q *Queue) leaseInto(ctx context.Context, m *Lease) error {
+	if err := ended(ctx); err != nil {
+		return wrap("lease from", q.name, err)
+	}
 	err := q.tryLease(ctx, m, true)
 	if waitable(err) {
 		err = q.await(ctx, &q.get, func(spin bool) error { return q.tryLease(ctx, m, spin) })

@@ -16,6 +16,9 @@ const sampling = 64
 // the message was not put: ErrTooLarge, ErrClosedWrite, ErrRemoved,
 // os.ErrClosed, ErrCorrupt, or the context's. The queue keeps no reference to msg.
 func (q *Queue) Put(ctx context.Context, msg []byte) error {
+	if err := ended(ctx); err != nil {
+		return wrap("put to", q.name, err)
+	}
 	err := q.tryPut(msg, true)
 	if waitable(err) {
 		err = q.await(ctx, &q.put, func(spin bool) error { return q.tryPut(msg, spin) })
@@ -142,6 +145,9 @@ func (q *Queue) publishOn(l *lane, kind uint32, n int) error {
 func (q *Queue) PutBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	done := 0
 	for done < len(msgs) {
+		if err := ended(ctx); err != nil {
+			return done, wrap("put to", q.name, err)
+		}
 		n, err := q.tryPutBatch(msgs[done:], true)
 		if waitable(err) {
 			err = q.await(ctx, &q.put, func(spin bool) error {

@@ -32,7 +32,8 @@ type Queue struct {
 	closed atomic.Bool
 	done   chan struct{} // closed by Close
 
-	spare atomic.Pointer[lane] // fast path: a lane that nobody uses
+	spare atomic.Uint32 // fast path: 1 + the number of a lane that nobody uses, or 0
+	lanes []*lane       // by number; one that is joined stays in its place
 
 	mu      sync.Mutex // guards pool and gone
 	pool    pool
@@ -96,19 +97,13 @@ func create(name string, o *Options) (*Queue, error) {
 	}
 	// The dead-letter queue comes first: a queue that can be opened has one.
 	if g.dead > 0 {
-		d := deadGeometry(g)
-		if d.size == 0 {
-			return nil, errOption
+		if err := createDead(name, g, mode); err != nil {
+			return nil, fmt.Errorf("dead-letter queue: %w", err)
 		}
-		dead, err := shm.Create(obj+deadSuffix, d.size, &shm.Options{Mode: mode, Init: d.init})
-		if err != nil {
-			return nil, err
-		}
-		dead.Close()
 	}
 	reg, err := shm.Create(obj, g.size, &shm.Options{Mode: mode, Init: g.init})
 	if err != nil {
-		if g.dead > 0 && !errors.Is(err, os.ErrExist) {
+		if g.dead > 0 && !exists(obj) {
 			shm.Remove(obj + deadSuffix)
 		}
 		return nil, err
@@ -116,14 +111,12 @@ func create(name string, o *Options) (*Queue, error) {
 	return attach(name, reg, true)
 }
 
-// deadGeometry is the geometry of g's dead-letter queue.
-func deadGeometry(g geometry) geometry {
-	d := g
-	d.capacity, d.dead, d.maxAttempts = g.dead, 0, 0
-	if d.place() != nil {
-		d.size = 0
+func exists(obj string) bool {
+	reg, err := shm.OpenReader(obj, nil)
+	if err == nil {
+		reg.Close()
 	}
-	return d
+	return !errors.Is(err, os.ErrNotExist)
 }
 
 // init writes a fresh queue: every slot and lane with a block of its own.
@@ -223,7 +216,7 @@ func newQueue(name string, os backing) (q *Queue, err error) {
 		return nil, err
 	}
 	q = &Queue{name: name, r: r, os: os, done: make(chan struct{}), opened: time.Now()}
-	q.pool.mine = make([]bool, r.lanes)
+	q.lanes = make([]*lane, r.lanes)
 	q.get = side{turn: make(chan struct{}, 1), line: offNotEmpty}
 	q.put = side{turn: make(chan struct{}, 1), line: offNotFull}
 	l, err := q.join()
@@ -231,7 +224,7 @@ func newQueue(name string, os backing) (q *Queue, err error) {
 		return nil, err
 	}
 	q.joined(l)
-	q.spare.Store(l)
+	q.spare.Store(1 + l.id)
 	return q, nil
 }
 

@@ -79,7 +79,7 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, h := range s.Holders {
-		s.Holders[i].Alive = h.Alive || q.pool.mine[h.Lane]
+		s.Holders[i].Alive = h.Alive || q.lanes[h.Lane] != nil
 	}
 	return s
 }

@@ -105,6 +105,14 @@ func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) e
 	}
 }
 
+// ended returns ctx.Err(), for nothing if ctx can't end.
+func ended(ctx context.Context) error {
+	if ctx.Done() == nil {
+		return nil
+	}
+	return ctx.Err()
+}
+
 // waitable reports whether err says to wait for the other side.
 func waitable(err error) bool { return err == ErrFull || err == ErrEmpty }
 

@@ -1,0 +1,616 @@
+package queue
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+)
+
+// patience bounds what should happen at once; a test that waits for it has failed.
+const patience = time.Minute
+
+func patient(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eachForm runs f over every form of queue.
+func eachForm(t *testing.T, o *Options, f func(t *testing.T, is *is.I, open func() *Queue)) {
+	t.Helper()
+	for _, form := range forms {
+		t.Run(form.name, func(t *testing.T) { f(t, is.New(t), form.make(t, o)) })
+	}
+}
+
+func TestLease(t *testing.T) {
+	eachForm(t, &Options{Capacity: 4, MaxMessage: 3000, EntrySize: 1000}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		p, c := open(), open()
+		large := bytes.Repeat([]byte("large"), 600)
+		is.NoErr(p.Put(ctx, []byte("one")))
+		is.NoErr(p.Put(ctx, large))
+		m, err := c.Lease(ctx)
+		is.NoErr(err)
+		is.Equal(string(m.Bytes()), "one")
+		is.Equal(m.Attempts(), 1)
+		m2, err := c.Lease(ctx)
+		is.NoErr(err)
+		is.True(bytes.Equal(m2.Bytes(), large))
+		_, err = c.TryLease()
+		is.Equal(err, ErrEmpty)
+
+		is.NoErr(m.Nack())
+		is.True(errors.Is(m.Nack(), ErrLeaseDone))
+		is.True(errors.Is(m.Ack(), ErrLeaseDone))
+		m, err = p.Lease(ctx) // another handle gets it
+		is.NoErr(err)
+		is.Equal(string(m.Bytes()), "one")
+		is.Equal(m.Attempts(), 2)
+		is.NoErr(m.Ack())
+		is.NoErr(m2.Ack())
+		is.Equal(c.Len(), 0)
+		s := c.Stats()
+		is.Equal(s.Puts, uint64(2))
+		is.Equal(s.Gets, uint64(2))
+		is.Equal(s.Requeued, uint64(1))
+		is.Equal(s.Lost, uint64(0))
+		is.Equal(s.ChunksUsed, 0)
+	})
+}
+
+// A message whose Nack finds the queue full comes again to the same handle.
+func TestNackWhenFull(t *testing.T) {
+	eachForm(t, &Options{Capacity: 2, MaxMessage: 10}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		q := open()
+		is.NoErr(q.Put(ctx, []byte("a")))
+		m, err := q.Lease(ctx)
+		is.NoErr(err)
+		is.NoErr(q.Put(ctx, []byte("b")))
+		is.NoErr(q.Put(ctx, []byte("c")))
+		is.NoErr(m.Nack())
+		m, err = q.Lease(ctx)
+		is.NoErr(err)
+		is.Equal(string(m.Bytes()), "a")
+		is.Equal(m.Attempts(), 2)
+		is.NoErr(m.Nack())
+		is.NoErr(q.Close()) // gives it back, or leaves it to the next reaper
+
+		q = open()
+		var got []string
+		for range 3 {
+			msg, err := q.Get(ctx)
+			is.NoErr(err)
+			got = append(got, string(msg))
+		}
+		is.Equal(got, []string{"b", "c", "a"})
+	})
+}
+
+func TestDeadLetters(t *testing.T) {
+	is := is.New(t)
+	ctx := patient(t)
+	name := uniqueName(t)
+	q, err := Create(name, &Options{Capacity: 4, MaxMessage: 2000, EntrySize: 1024, MaxAttempts: 2, DeadLetters: 3})
+	is.NoErr(err)
+	defer Remove(name)
+	defer q.Close()
+	is.NoErr(q.Put(ctx, []byte("poison")))
+	is.NoErr(q.Put(ctx, bytes.Repeat([]byte("x"), 2000)))
+	for range 4 {
+		m, err := q.Lease(ctx)
+		is.NoErr(err)
+		is.NoErr(m.Nack())
+	}
+	_, err = q.TryLease()
+	is.Equal(err, ErrEmpty)
+	is.Equal(q.Stats().Dead, uint64(2))
+	is.Equal(q.Stats().ChunksUsed, 0)
+
+	d, err := Open(DeadName(name), nil)
+	is.NoErr(err)
+	defer d.Close()
+	is.Equal(d.Cap(), 3)
+	m, err := d.Lease(ctx) // put it back: nothing is lost in between
+	is.NoErr(err)
+	is.Equal(string(m.Bytes()), "poison")
+	is.NoErr(q.Put(ctx, m.Bytes()))
+	is.NoErr(m.Ack())
+	msg, err := q.Get(ctx)
+	is.NoErr(err)
+	is.Equal(string(msg), "poison")
+
+	is.NoErr(Remove(name))
+	_, err = Open(DeadName(name), nil)
+	is.True(errors.Is(err, os.ErrNotExist))
+}
+
+// Of a packed entry only the message that was delivered too often dies.
+func TestDeadLetterOfPacked(t *testing.T) {
+	is := is.New(t)
+	ctx := patient(t)
+	name := uniqueName(t)
+	q, err := Create(name, &Options{Capacity: 4, MaxMessage: 10, MaxAttempts: 1})
+	is.NoErr(err)
+	defer Remove(name)
+	defer q.Close()
+	_, err = q.PutBatch(ctx, [][]byte{[]byte("a"), []byte("b"), []byte("c")})
+	is.NoErr(err)
+	is.Equal(q.Len(), 3)
+	m, err := q.Lease(ctx)
+	is.NoErr(err)
+	is.Equal(string(m.Bytes()), "a")
+	is.NoErr(m.Ack())
+	m, err = q.Lease(ctx)
+	is.NoErr(err)
+	is.Equal(string(m.Bytes()), "b")
+	is.NoErr(m.Nack())
+	m, err = q.Lease(ctx)
+	is.NoErr(err)
+	is.Equal(string(m.Bytes()), "c")
+	is.Equal(m.Attempts(), 1)
+	is.NoErr(m.Ack())
+	d, err := Open(DeadName(name), nil)
+	is.NoErr(err)
+	defer d.Close()
+	msg, err := d.TryGet()
+	is.NoErr(err)
+	is.Equal(string(msg), "b")
+	is.Equal(d.Len(), 0)
+	is.Equal(q.Len(), 0)
+}
+
+func TestBatches(t *testing.T) {
+	eachForm(t, &Options{Capacity: 8, MaxMessage: 2000, EntrySize: 1024}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		p, c := open(), open()
+		const total = 4000
+		var sent [][]byte
+		for i := range total {
+			sent = append(sent, fmt.Appendf(nil, "%d.%s", i, bytes.Repeat([]byte("."), i*7%1500/(1+i%5))))
+		}
+		go func() {
+			for from := 0; from < total; {
+				n := min(1+from%97, total-from)
+				if k, err := p.PutBatch(ctx, sent[from:from+n]); err != nil || k != n {
+					t.Errorf("PutBatch: %d of %d, %v", k, n, err)
+					return
+				}
+				from += n
+			}
+			p.CloseWrite()
+		}()
+		var got [][]byte
+		for {
+			var msgs [][]byte
+			var err error
+			switch len(got) % 3 {
+			case 0:
+				var m []byte
+				if m, err = c.Get(ctx); err == nil {
+					msgs = [][]byte{m}
+				}
+			case 1:
+				msgs, err = c.GetBatch(ctx, 1+len(got)%13)
+			case 2:
+				var m *Lease
+				if m, err = c.Lease(ctx); err == nil {
+					msgs = [][]byte{bytes.Clone(m.Bytes())}
+					is.NoErr(m.Ack())
+					for c.nkept.Load() > 0 { // the rest of its entry
+						m, err := c.Lease(ctx)
+						is.NoErr(err)
+						msgs = append(msgs, bytes.Clone(m.Bytes()))
+						is.NoErr(m.Ack())
+					}
+				}
+			}
+			if err == io.EOF {
+				break
+			}
+			is.NoErr(err)
+			got = append(got, msgs...)
+		}
+		is.Equal(len(got), total)
+		for i := range got {
+			if !bytes.Equal(got[i], sent[i]) {
+				t.Fatalf("message %d is %q, not %q", i, got[i], sent[i])
+			}
+		}
+	})
+}
+
+func TestReserve(t *testing.T) {
+	eachForm(t, &Options{Capacity: 2, MaxMessage: 3000, EntrySize: 1024}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		q := open()
+		for _, n := range []int{0, 100, 3000} {
+			r, err := q.Reserve(ctx, n)
+			is.NoErr(err)
+			is.Equal(len(r.Bytes()), n)
+			copy(r.Bytes(), bytes.Repeat([]byte("r"), n))
+			is.NoErr(r.Commit(ctx))
+			is.Equal(r.Commit(ctx), ErrLeaseDone)
+			r.Abort() // does nothing
+			m, err := q.Get(ctx)
+			is.NoErr(err)
+			is.Equal(string(m), string(bytes.Repeat([]byte("r"), n)))
+		}
+		r, err := q.Reserve(ctx, 10)
+		is.NoErr(err)
+		r.Abort()
+		_, err = q.TryGet()
+		is.Equal(err, ErrEmpty)
+		_, err = q.Reserve(ctx, 3001)
+		is.True(errors.Is(err, ErrTooLarge))
+	})
+}
+
+// The memory for long messages is a bound of its own: used up is full, and an
+// Ack or Get makes room.
+func TestPool(t *testing.T) {
+	eachForm(t, &Options{Capacity: 1024, MaxMessage: 1 << 20, Memory: 4 << 20, EntrySize: 1024}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		q := open()
+		msg := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+		n := 0
+		for ; q.TryPut(msg) == nil; n++ {
+		}
+		is.True(n >= 2 && n < 5)
+		is.Equal(q.TryPut(msg), ErrFull)
+		is.NoErr(q.TryPut([]byte("small ones still go")))
+		put := make(chan error, 1)
+		go func() { put <- q.Put(ctx, msg) }()
+		for range n {
+			m, err := q.Get(ctx)
+			is.NoErr(err)
+			is.True(bytes.Equal(m, msg))
+		}
+		is.NoErr(<-put)
+		is.NoErr(q.CloseWrite())
+		for {
+			if _, err := q.Get(ctx); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		is.Equal(q.Stats().ChunksUsed, 0)
+	})
+}
+
+func TestBadInput(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	name := uniqueName(t)
+	_, err := Open(name, nil)
+	is.True(errors.Is(err, os.ErrNotExist))
+	is.True(errors.Is(Remove(name), os.ErrNotExist))
+	for _, bad := range []string{"", ".x", "a b", "a\x00b", string(bytes.Repeat([]byte("n"), 201)), "ü"} {
+		_, err := Create(bad, nil)
+		is.True(errors.Is(err, ErrName))
+		_, err = Open(bad, nil)
+		is.True(errors.Is(err, ErrName))
+		is.True(errors.Is(Remove(bad), ErrName))
+	}
+	for _, o := range []Options{
+		{Capacity: -1}, {Capacity: maxBlocks}, {MaxMessage: -1}, {MaxMessage: 1 << 31 >> 1 << 1 >> 1, Memory: 100},
+		{Lanes: 5000}, {Memory: 1}, {DeadLetters: 3}, {MaxAttempts: -1},
+	} {
+		_, err := Create(name, &o)
+		if !errors.Is(err, errOption) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	q, err := Create(name, &Options{Capacity: 2, MaxMessage: 5})
+	is.NoErr(err)
+	defer Remove(name)
+	defer q.Close()
+	_, err = Create(name, nil)
+	is.True(errors.Is(err, os.ErrExist))
+	err = q.Put(t.Context(), []byte("123456"))
+	is.True(errors.Is(err, ErrTooLarge))
+	n, err := q.PutBatch(t.Context(), [][]byte{[]byte("a"), []byte("123456"), []byte("b")})
+	is.Equal(n, 1)
+	is.True(errors.Is(err, ErrTooLarge))
+
+	for what, make := range map[string]func(path string) error{
+		"directory":  func(p string) error { return os.Mkdir(p, 0o700) },
+		"text file":  func(p string) error { return os.WriteFile(p, bytes.Repeat([]byte("text"), 2000), 0o600) },
+		"short file": func(p string) error { return os.WriteFile(p, []byte("ipcqueue"), 0o600) },
+		"link":       func(p string) error { return os.Symlink("/dev/null", p) },
+	} {
+		path := filepath.Join(dir, what)
+		is.NoErr(make(path))
+		_, err := Open(path, nil)
+		if !errors.Is(err, ErrNotQueue) && !(what == "link" && err != nil) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := Remove(path); err == nil {
+			t.Errorf("removed a %s", what)
+		}
+		_, err = os.Lstat(path)
+		is.NoErr(err) // still there
+	}
+}
+
+func TestVersions(t *testing.T) {
+	is := is.New(t)
+	for _, c := range []struct {
+		off   int
+		value uint32
+		want  error
+		text  string
+	}{
+		{hdrVersion, 7, ErrVersion, "its layout is version 7, this process speaks version 1"},
+		{hdrOrder, 0x04030201, ErrVersion, "its byte order is 0x4030201, this process uses 0x1020304"},
+		{hdrFeatures, 8, ErrVersion, "features 0x8"},
+		{hdrCapacity, 99, ErrCorrupt, "checksum"},
+	} {
+		h, err := newHeap(nil)
+		is.NoErr(err)
+		binary.NativeEndian.PutUint32(h.mem[c.off:], c.value)
+		_, _, err = h.open()
+		is.True(errors.Is(err, c.want))
+		is.True(bytes.Contains([]byte(err.Error()), []byte(c.text)))
+	}
+}
+
+func TestContextAndClose(t *testing.T) {
+	eachForm(t, &Options{Capacity: 1, MaxMessage: 10}, func(t *testing.T, is *is.I, open func() *Queue) {
+		q, other := open(), open()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := q.Get(ended)
+		is.True(errors.Is(err, context.Canceled))
+		is.NoErr(q.Put(t.Context(), []byte("x")))
+		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		err = q.Put(short, []byte("y"))
+		is.True(errors.Is(err, context.DeadlineExceeded))
+
+		// Close ends every kind of waiting of this handle, not of another one.
+		_, err = q.Get(t.Context())
+		is.NoErr(err)
+		results := make(chan error)
+		waiting := func(f func() error) { go func() { results <- f() }() }
+		for range 5 {
+			waiting(func() error { _, err := q.Get(t.Context()); return err })
+			waiting(func() error { _, err := q.GetBatch(t.Context(), 3); return err })
+			waiting(func() error { _, err := q.Lease(t.Context()); return err })
+		}
+		otherGot := make(chan error)
+		go func() { _, err := other.Get(t.Context()); otherGot <- err }()
+		for q.Stats().Waits == 0 { // until somebody sleeps
+			runtime.Gosched()
+		}
+		is.NoErr(q.Close())
+		is.NoErr(q.Close())
+		for range 15 {
+			is.True(errors.Is(<-results, os.ErrClosed))
+		}
+		is.True(errors.Is(q.Put(t.Context(), nil), os.ErrClosed))
+		is.True(errors.Is(q.TryPut(nil), os.ErrClosed))
+		is.NoErr(open().Put(t.Context(), []byte("z")))
+		is.NoErr(<-otherGot)
+	})
+}
+
+// A lease outlives Close of its handle, and its memory with it.
+func TestLeaseAfterClose(t *testing.T) {
+	eachForm(t, &Options{Capacity: 2, MaxMessage: 10}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		q, other := open(), open()
+		is.NoErr(q.Put(ctx, []byte("a")))
+		is.NoErr(q.Put(ctx, []byte("b")))
+		a, err := q.Lease(ctx)
+		is.NoErr(err)
+		b, err := q.Lease(ctx)
+		is.NoErr(err)
+		is.NoErr(q.Close())
+		is.Equal(string(a.Bytes()), "a")
+		is.NoErr(a.Ack())
+		is.Equal(string(b.Bytes()), "b")
+		is.NoErr(b.Nack())
+		m, err := other.Get(ctx)
+		is.NoErr(err)
+		is.Equal(string(m), "b")
+	})
+}
+
+// Producers and consumers of several handles at once: nothing is lost, twice,
+// or out of order for one producer.
+func TestMany(t *testing.T) {
+	eachForm(t, &Options{Capacity: 16, MaxMessage: 100}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		const producers, consumers, each = 4, 4, 1500
+		last := open()
+		var wg, cg sync.WaitGroup
+		for p := range producers {
+			q := open()
+			wg.Go(func() {
+				for i := range each {
+					var msg [12]byte
+					binary.NativeEndian.PutUint32(msg[:], uint32(p))
+					binary.NativeEndian.PutUint64(msg[4:], uint64(i))
+					if err := q.Put(ctx, msg[:]); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		var mu sync.Mutex
+		seen := map[[2]uint64]int{}
+		shared := open()
+		for c := range consumers {
+			q := shared
+			if c > 1 {
+				q = open()
+			}
+			cg.Go(func() {
+				next := map[uint64]uint64{}
+				for m, err := range q.Messages(ctx) {
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					p, i := uint64(binary.NativeEndian.Uint32(m)), binary.NativeEndian.Uint64(m[4:])
+					if i < next[p] {
+						t.Errorf("consumer got %d.%d after %d.%d", p, i, p, next[p]-1)
+					}
+					next[p] = i + 1
+					mu.Lock()
+					seen[[2]uint64{p, i}]++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		is.NoErr(last.CloseWrite())
+		cg.Wait()
+		is.Equal(len(seen), producers*each)
+		for k, n := range seen {
+			if n != 1 {
+				t.Errorf("message %v came %d times", k, n)
+			}
+		}
+		s := last.Stats()
+		is.Equal(s.Puts, uint64(producers*each))
+		is.Equal(s.Gets, uint64(producers*each))
+		is.Equal(s.Len, 0)
+		is.True(s.Sampled > 0)
+	})
+}
+
+// 10,000 goroutines that wait on one handle are not 10,000 threads.
+func TestManyWaiters(t *testing.T) {
+	is := is.New(t)
+	q := named(t, uniqueName(t), &Options{Capacity: 64, MaxMessage: 8})()
+	const n = 10_000
+	before := threads(t)
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			if _, err := q.Get(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for q.Stats().Waits < 3 { // until one sleeps; the others wait behind it
+		runtime.Gosched()
+	}
+	is.True(threads(t)-before < 50)
+	for range n {
+		is.NoErr(q.Put(t.Context(), []byte("x")))
+	}
+	wg.Wait()
+}
+
+func threads(t *testing.T) int {
+	l, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return 0 // not Linux: the compiler has checked the test, the count is not known
+	}
+	return len(l)
+}
+
+func TestReaderAndList(t *testing.T) {
+	is := is.New(t)
+	ctx := patient(t)
+	name := uniqueName(t)
+	q := named(t, name, &Options{Capacity: 8, MaxMessage: 5000, EntrySize: 1024})()
+	is.NoErr(q.Put(ctx, []byte("first")))
+	_, err := q.PutBatch(ctx, [][]byte{[]byte("second"), []byte("third")})
+	is.NoErr(err)
+	is.NoErr(q.Put(ctx, bytes.Repeat([]byte("4"), 5000)))
+
+	r, err := OpenReader(name)
+	is.NoErr(err)
+	defer r.Close()
+	msgs, err := r.Peek(10, 6)
+	is.NoErr(err)
+	var got []string
+	for _, m := range msgs {
+		got = append(got, fmt.Sprintf("%s/%d", m.Data, m.Size))
+	}
+	is.Equal(got, []string{"first/5", "second/6", "third/5", "444444/5000"})
+	s, err := r.Stats()
+	is.NoErr(err)
+	is.Equal(s.Len, 4)
+	is.Equal(s.Entries, 3)
+	is.Equal(s.Puts, uint64(4))
+	is.Equal(len(s.Holders), 2) // named keeps one handle open, and q
+	is.Equal(s.Holders[0].PID, os.Getpid())
+	is.True(s.Holders[0].Alive)
+	is.NoErr(r.Close())
+	_, err = r.Stats()
+	is.True(errors.Is(err, os.ErrClosed))
+
+	l, err := List()
+	is.NoErr(err)
+	found := false
+	for _, i := range l {
+		if i.Name == name {
+			found = true
+			is.NoErr(i.Err)
+			is.Equal(i.Stats.Len, 4)
+		}
+	}
+	is.True(found)
+}
+
+func TestRemovedWhileWaiting(t *testing.T) {
+	is := is.New(t)
+	for _, byHand := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "q")
+		q := opened(t)(Create(path, &Options{Capacity: 1, MaxMessage: 8}))
+		got := make(chan error)
+		go func() { _, err := q.Get(patient(t)); got <- err }()
+		for q.Stats().Waits == 0 {
+			runtime.Gosched()
+		}
+		if byHand {
+			is.NoErr(os.Remove(path))
+		} else {
+			is.NoErr(Remove(path))
+		}
+		is.True(errors.Is(<-got, ErrRemoved))
+	}
+}
+
+func TestGoldenLayout(t *testing.T) {
+	is := is.New(t)
+	o := Options{Capacity: 2, MaxMessage: 40, EntrySize: 40, Lanes: 1}
+	g, err := o.plan()
+	is.NoErr(err)
+	is.Equal(g.blockSize, uint32(192))
+	g.created = 0x1122334455667788
+	for i := range g.uuid {
+		g.uuid[i] = byte(i)
+	}
+	h := make([]byte, headerSize)
+	g.encode(h)
+	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		is.Equal(fmt.Sprintf("%x", h), "6970637175657565"+"01000000"+"04030201"+"02000000"+"01000000"+"c0000000"+"00000000"+"00000000"+"00000000"+
+			"2800000000000000"+"0020000000000000"+"8877665544332211"+"000102030405060708090a0b0c0d0e0f"+"00000000"+"00000000"+
+			"000000000000000000000000000000000000000000000000000000000000000000000000"+fmt.Sprintf("%08x", bits.ReverseBytes32(crc32.ChecksumIEEE(h[:hdrCRC]))))
+	}
+	is.Equal(fmt.Sprintf("%016x", uint64(makeSlot(1, kindMany, 3, 4))), "000000002c000304")
+	is.Equal(fmt.Sprintf("%016x", uint64(makeRecord(opTake, 5, 6, 7))), "6000005000180007")
+	is.Equal(fmt.Sprintf("%016x", uint64(makeMeta(kindLarge, 9, 8))), "0000000900080004")
+}
