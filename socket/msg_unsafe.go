@@ -56,7 +56,7 @@ func sysSend(fd int, p, oob []byte) (int, error) {
 	}
 	for {
 		n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			unix.MSG_DONTWAIT|sendFlags)
 		switch errno {
 		case 0:
 			return int(n), nil

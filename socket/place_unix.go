@@ -353,3 +353,40 @@ func retry(call func() (int, error)) (int, error) {
 		}
 	}
 }
+
+// dupLock duplicates the lock's descriptor; false says that there is none.
+func (o *ownership) dupLock() (int, bool, error) {
+	if !o.held {
+		return -1, false, nil
+	}
+	fd, err := sysDup(o.lock)
+	return fd, err == nil, err
+}
+
+// adopt makes the ownership of addr that lock, received from its owner, stands
+// for.
+func adopt(addr string, lock *os.File) (ownership, error) {
+	raw, err := lock.SyscallConn()
+	if err != nil {
+		return ownership{}, err
+	}
+	p, err := openPlace(addr)
+	if err != nil {
+		return ownership{}, err
+	}
+	fd := -1
+	var derr error
+	if err = raw.Control(func(of uintptr) { fd, derr = sysDup(int(of)) }); err == nil {
+		err = derr
+	}
+	if err != nil {
+		unix.Close(p.dir)
+		return ownership{}, err
+	}
+	own := ownership{place: p, lock: fd, self: recorded(fd), held: true}
+	if current, err := p.lockFile(fd, p.beside(".lock")); err != nil || !current {
+		own.abandon()
+		return ownership{}, fmt.Errorf("%q is not locked by what was received: %w", addr+".lock", errors.Join(os.ErrInvalid, err))
+	}
+	return own, nil
+}

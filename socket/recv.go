@@ -91,8 +91,10 @@ type inbound struct {
 	pos     int64 // bytes of the stream read so far
 	control []byte
 	batches []batch
-	failed  error // final: descriptors beyond the limit
 	spin    spinner
+
+	failed   error // final: the message at failedAt exceeded a limit
+	failedAt int64
 }
 
 // batch is descriptors received and not yet claimed by a message.
@@ -110,9 +112,6 @@ func (in *inbound) init(c *Conn) {
 
 // message reads the next message. Precondition: the caller has the turn.
 func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
-	if in.failed != nil {
-		return Message{}, in.failed
-	}
 	in.ctx = ctx
 	data, err := in.fr.ReadMessage(buf)
 	in.settle()
@@ -123,10 +122,12 @@ func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
 	if len(in.batches) > 0 {
 		m.Files = in.claim(in.fr.Offset())
 		if len(m.Files) > in.c.opts.MaxFiles {
-			closeFiles(m.Files)
-			in.failed = ErrTooManyFiles
-			return Message{}, in.failed
+			in.fail(0)
 		}
+	}
+	if in.failed != nil && in.failedAt < in.fr.Offset() {
+		m.Close()
+		return Message{}, in.failed
 	}
 	return m, nil
 }
@@ -164,7 +165,7 @@ func (in *inbound) Read(p []byte) (int, error) {
 	case in.n == 0:
 		return 0, io.EOF
 	}
-	return in.n, in.failed
+	return in.n, nil
 }
 
 // interrupted says why a wait ended without anything to read; nil means that
@@ -266,19 +267,26 @@ func (in *inbound) receive(fd int) {
 // them if they are more than we take.
 func (in *inbound) accept(ctl control) {
 	files := parseFiles(in.control[:ctl.length])
-	if ctl.truncated || in.unclaimed()+len(files) > 2*in.c.opts.MaxFiles {
-		closeFiles(files)
-		in.failed = ErrTooManyFiles
-		return
-	}
-	if len(files) == 0 {
-		return
-	}
 	at := in.pos
 	if controlAtEnd {
 		at += int64(in.n) - 1
 	}
-	in.batches = append(in.batches, batch{at, files})
+	if ctl.truncated || in.unclaimed()+len(files) > 2*in.c.opts.MaxFiles {
+		closeFiles(files)
+		in.fail(at)
+		return
+	}
+	if len(files) > 0 {
+		in.batches = append(in.batches, batch{at, files})
+	}
+}
+
+// fail ends receiving with the message that has stream offset at: it came with
+// too many descriptors.
+func (in *inbound) fail(at int64) {
+	if in.failed == nil {
+		in.failed, in.failedAt = ErrTooManyFiles, at
+	}
 }
 
 func (in *inbound) unclaimed() (n int) {

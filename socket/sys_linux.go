@@ -10,6 +10,8 @@ import (
 // (net/unix/af_unix.c, unix_stream_read_generic).
 const controlAtEnd = true
 
+const sendFlags = unix.MSG_NOSIGNAL
+
 // sysRead reads without taking descriptors: the kernel discards them.
 func sysRead(fd int, p []byte) (int, error) {
 	for {

@@ -5,6 +5,7 @@ package socket
 import (
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,6 +83,9 @@ func parseRights(oob []byte) (fds []int) {
 		return nil
 	}
 	for i := range msgs {
+		if len(msgs[i].Data)%4 != 0 {
+			continue // ParseUnixRights would panic
+		}
 		if more, err := unix.ParseUnixRights(&msgs[i]); err == nil {
 			fds = append(fds, more...)
 		}
@@ -107,4 +111,30 @@ func parseFiles(oob []byte) []*os.File {
 func sysConnect(fd int, name string) error {
 	_, err := retry(func() (int, error) { return 0, unix.Connect(fd, &unix.SockaddrUnix{Name: name}) })
 	return err
+}
+
+func sysCloseOnExec(fd int) { unix.CloseOnExec(fd) }
+
+// sysSendDatagram sends p to a datagram socket without waiting.
+func sysSendDatagram(addr string, p []byte) error {
+	fd, err := sysDatagramSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = retry(func() (int, error) {
+		return 0, unix.Sendto(fd, p, unix.MSG_DONTWAIT|sendFlags, &unix.SockaddrUnix{Name: addr})
+	})
+	return os.NewSyscallError("sendto", err)
+}
+
+func sysDatagramSocket() (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	unix.CloseOnExec(fd)
+	return fd, nil
 }

@@ -1,0 +1,251 @@
+//go:build unix
+
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+	"golang.org/x/sys/unix"
+)
+
+func registerHandover() bool {
+	// successor PATH: takes the listener over from descriptor 3 and echoes.
+	helpers["successor"] = func(args []string) {
+		c, err := FromFile(os.NewFile(3, "predecessor"))
+		if err == nil {
+			var l *Listener
+			if l, err = TakeOver(context.Background(), c, nil); err == nil {
+				fmt.Println("took over", l.Addr())
+				echo(l)
+			}
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	// activated NAME: serves the socket that the service manager passed.
+	helpers["activated"] = func(args []string) {
+		l, err := ListenActivated(args[0], nil)
+		if err == nil {
+			_, err = Notify(context.Background(), "READY=1\nSTATUS=serving "+l.Addr())
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		echo(l)
+	}
+	return true
+}
+
+var _ = registerHandover()
+
+// startSuccessor starts a process and returns the connection to it.
+func startSuccessor(t *testing.T) (*exec.Cmd, *Conn) {
+	t.Helper()
+	is := is.New(t)
+	a, b := pair(t, nil)
+	f, err := b.File()
+	is.NoErr(err)
+	cmd := helper(t, "successor")
+	cmd.ExtraFiles = []*os.File{f}
+	is.NoErr(cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	is.NoErr(f.Close())
+	is.NoErr(b.Close())
+	return cmd, a
+}
+
+// While listeners come and go, no client is turned away.
+func TestHandOverTurnsNobodyAway(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	l := listen(t, path, nil)
+	go echo(l)
+
+	var stop atomic.Bool
+	var served atomic.Int64
+	clients := make(chan error, 2)
+	for range cap(clients) {
+		go func() {
+			var err error
+			for err == nil && !stop.Load() {
+				if err = roundTrip(t, path, nil); err == nil {
+					served.Add(1)
+				}
+			}
+			clients <- err
+		}()
+	}
+	cmd, c := startSuccessor(t)
+	eventually(t, "clients are served", func() bool { return served.Load() > 100 })
+	is.NoErr(l.HandOver(soon(t), c))
+	before := served.Load()
+	eventually(t, "the successor serves", func() bool { return served.Load() > before+100 })
+	stop.Store(true)
+	for range cap(clients) {
+		is.NoErr(<-clients)
+	}
+	_, err := l.Accept(soon(t))
+	is.True(errors.Is(err, os.ErrClosed))
+	_, err = Listen(path, nil) // the successor holds the lock
+	is.True(errors.Is(err, unix.EADDRINUSE))
+	is.NoErr(cmd.Process.Kill())
+	_ = cmd.Wait()
+	l = listen(t, path, nil) // and its death frees it
+	go echo(l)
+	is.NoErr(roundTrip(t, path, nil))
+	is.NoErr(l.Close())
+	is.Equal(entries(t, dir), []string{})
+}
+
+func TestHandOverWithinAProcess(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	l := listen(t, path, nil)
+	a, b := pair(t, nil)
+	done := make(chan error)
+	go func() { done <- l.HandOver(soon(t), a) }()
+	next, err := TakeOver(soon(t), b, nil)
+	is.NoErr(err)
+	is.NoErr(<-done)
+	is.NoErr(l.Close())
+	go echo(next)
+	is.NoErr(roundTrip(t, path, nil)) // Close of the predecessor removed nothing
+	is.NoErr(next.Close())
+	is.Equal(entries(t, dir), []string{})
+}
+
+func TestHandOverThatFailsChangesNothing(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l := listen(t, path, nil)
+	go echo(l)
+
+	a, b := pair(t, nil)
+	b.Close() // the successor is dead
+	is.True(l.HandOver(soon(t), a) != nil)
+	is.NoErr(roundTrip(t, path, nil))
+
+	a, _ = pair(t, nil) // the successor hangs
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	is.True(errors.Is(l.HandOver(ctx, a), context.DeadlineExceeded))
+	is.NoErr(roundTrip(t, path, nil))
+
+	a, b = pair(t, nil) // there is no predecessor
+	is.NoErr(a.Send(soon(t), []byte("something else")))
+	_, err := TakeOver(soon(t), b, nil)
+	is.True(errors.Is(err, os.ErrInvalid))
+}
+
+func TestActivationEnvironment(t *testing.T) {
+	env := func(pairs ...string) func(string) string {
+		return func(k string) string {
+			for i := 0; i < len(pairs); i += 2 {
+				if pairs[i] == k {
+					return pairs[i+1]
+				}
+			}
+			return ""
+		}
+	}
+	for name, tc := range map[string]struct {
+		env  func(string) string
+		want string
+		fd   int
+		err  error
+	}{
+		"by name":       {env("LISTEN_PID", "7", "LISTEN_FDS", "2", "LISTEN_FDNAMES", "a:b"), "b", 4, nil},
+		"the only one":  {env("LISTEN_PID", "7", "LISTEN_FDS", "1"), "", 3, nil},
+		"which one":     {env("LISTEN_PID", "7", "LISTEN_FDS", "2", "LISTEN_FDNAMES", "a:b"), "", 0, os.ErrInvalid},
+		"no such name":  {env("LISTEN_PID", "7", "LISTEN_FDS", "1", "LISTEN_FDNAMES", "a:b"), "b", 0, os.ErrNotExist},
+		"for another":   {env("LISTEN_PID", "8", "LISTEN_FDS", "1"), "", 0, os.ErrNotExist},
+		"not activated": {env(), "", 0, os.ErrNotExist},
+		"nonsense":      {env("LISTEN_PID", "7", "LISTEN_FDS", "-1"), "", 0, os.ErrNotExist},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			fd, err := activated(tc.want, 7, tc.env)
+			is.True(errors.Is(err, tc.err))
+			if tc.err == nil {
+				is.Equal(fd, tc.fd)
+			}
+		})
+	}
+	_, err := ListenActivated("", nil)
+	is.New(t).True(errors.Is(err, os.ErrNotExist))
+}
+
+// A process is started the way systemd does it, and tells that it is ready.
+func TestActivatedProcess(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	l := listen(t, path, nil)
+	files, err := l.passable()
+	is.NoErr(err)
+	defer closeFiles(files)
+
+	notify, err := sysDatagramSocket()
+	is.NoErr(err)
+	defer sysClose(notify)
+	is.NoErr(unix.Bind(notify, &unix.SockaddrUnix{Name: filepath.Join(dir, "notify")}))
+
+	// LISTEN_PID must be the pid of the process itself: exec keeps the shell's.
+	self, err := os.Executable()
+	is.NoErr(err)
+	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh", self, "web")
+	cmd.Env = append(os.Environ(), "SOCKET_TEST_HELPER=activated", "LISTEN_FDS=1", "LISTEN_FDNAMES=web",
+		"NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
+	cmd.Stderr = os.Stderr
+	cmd.ExtraFiles = files[:1]
+	is.NoErr(cmd.Start())
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+
+	is.NoErr(unix.SetsockoptTimeval(notify, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}))
+	buf := make([]byte, 200)
+	n, err := unix.Read(notify, buf)
+	is.NoErr(err)
+	is.Equal(string(buf[:n]), "READY=1\nSTATUS=serving "+path)
+	is.NoErr(roundTrip(t, path, nil))
+}
+
+func TestSystemdSocketActivate(t *testing.T) {
+	tool, err := exec.LookPath("systemd-socket-activate")
+	if err != nil {
+		t.Skip(err)
+	}
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	self, err := os.Executable()
+	is.NoErr(err)
+	cmd := exec.Command(tool, "--fdname=web", "-E", "SOCKET_TEST_HELPER=activated", "-l", path, self, "web")
+	cmd.Stderr = os.Stderr
+	is.NoErr(cmd.Start())
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	is.NoErr(roundTrip(t, path, &DialOptions{Wait: true}))
+}
+
+func TestNotifyWithoutManager(t *testing.T) {
+	is := is.New(t)
+	t.Setenv("NOTIFY_SOCKET", "")
+	told, err := Notify(t.Context(), "READY=1")
+	is.NoErr(err)
+	is.True(!told)
+	t.Setenv("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "gone"))
+	_, err = Notify(t.Context(), "READY=1")
+	is.True(errors.Is(err, os.ErrNotExist))
+	is.True(strings.Contains(err.Error(), "gone"))
+}

@@ -1,0 +1,102 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+)
+
+func TestHTTPSeesThePeer(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l := listen(t, path, nil)
+	type peerKey struct{}
+	srv := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, r.Context().Value(peerKey{}))
+		}),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			peer, ok := PeerOf(c)
+			return context.WithValue(ctx, peerKey{}, fmt.Sprintf("%v uid %d pid %d", ok, peer.UID, peer.PID))
+		},
+	}
+	served := make(chan error)
+	go func() { served <- srv.Serve(l.NetListener()) }()
+	client := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			c, err := Dial(ctx, path, nil)
+			if err != nil {
+				return nil, err
+			}
+			return c.NetConn(), nil
+		},
+	}}
+	for range 3 {
+		resp, err := client.Get("http://unix/")
+		is.NoErr(err)
+		body, err := io.ReadAll(resp.Body)
+		is.NoErr(err)
+		is.NoErr(resp.Body.Close())
+		is.Equal(string(body), fmt.Sprintf("true uid %d pid %d", os.Geteuid(), os.Getpid()))
+	}
+	client.CloseIdleConnections()
+	is.NoErr(srv.Shutdown(soon(t)))
+	is.Equal(<-served, http.ErrServerClosed)
+
+	other, _ := net.Pipe()
+	_, ok := PeerOf(other)
+	is.True(!ok)
+}
+
+func TestNetConn(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	is.NoErr(a.Send(soon(t), []byte("message")))
+	na, nb := a.NetConn(), b.NetConn()
+	_, err := na.Write([]byte("bytes"))
+	is.NoErr(err)
+	got := make([]byte, 16)
+	_, err = io.ReadFull(nb, got)
+	is.NoErr(err)
+	is.Equal(string(got), "\x00\x00\x00\x07messagebytes")
+
+	is.NoErr(nb.SetReadDeadline(time.Now().Add(time.Millisecond)))
+	_, err = nb.Read(got)
+	var nerr net.Error
+	is.True(errors.As(err, &nerr))
+	is.True(nerr.Timeout())
+	is.NoErr(nb.SetReadDeadline(time.Time{}))
+
+	is.NoErr(na.Close())
+	_, err = nb.Read(got)
+	is.Equal(err, io.EOF)
+	_, err = nb.Write([]byte("x"))
+	is.True(err != nil)
+	is.NoErr(nb.Close())
+	_, err = nb.Read(got)
+	is.True(errors.Is(err, net.ErrClosed))
+}
+
+func TestNetConnContinuesAfterMessages(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	is.NoErr(a.Send(soon(t), []byte("first")))
+	_, err := a.NetConn().Write([]byte("the rest is bytes"))
+	is.NoErr(err)
+	m, err := b.Recv(soon(t)) // reads ahead
+	is.NoErr(err)
+	is.Equal(string(m.Data), "first")
+	got := make([]byte, 17)
+	_, err = io.ReadFull(b.NetConn(), got)
+	is.NoErr(err)
+	is.Equal(string(got), "the rest is bytes")
+}
