@@ -197,7 +197,7 @@ func (j *jsonReader) rule(isCase bool) *lexError {
 			r.who, err = j.list("who, such as user:alice")
 		case "in":
 			if !isCase {
-				return &lexError{key.at, errors.New(`"in" belongs to "expect": rules name groups in "who"`)}
+				return &lexError{key.at, errInRule}
 			}
 			r.in, err = j.list("groups, such as group:staff")
 		case "actions":

@@ -265,7 +265,10 @@ func (l *lineParser) rule(word string, column int) (err *lexError) {
 	if r.who, err = l.list("who, such as user:alice"); err != nil {
 		return err
 	}
-	if r.isCase && l.next < len(l.tokens) && l.tokens[l.next].text == "in" && !l.tokens[l.next].quoted {
+	if l.next < len(l.tokens) && l.tokens[l.next].text == "in" && !l.tokens[l.next].quoted {
+		if !r.isCase {
+			return &lexError{l.tokens[l.next].offset, errInRule}
+		}
 		l.next++
 		if r.in, err = l.list("the groups, such as group:staff"); err != nil {
 			return err
@@ -280,6 +283,8 @@ func (l *lineParser) rule(word string, column int) (err *lexError) {
 	l.b.rules = append(l.b.rules, r)
 	return l.done()
 }
+
+var errInRule = errors.New(`"in" belongs to "expect": rules name groups themselves, as in "allow group:staff"`)
 
 // word takes one word.
 func (l *lineParser) word(what string) (item, *lexError) {

@@ -36,14 +36,10 @@ func parsePattern(text string) (pattern, error) {
 		if !found {
 			return pattern{}, fmt.Errorf("resource %q: want KIND:NAME, such as socket:/run/app.sock or queue:jobs", text)
 		}
-		if path == "" && len(name)+1 == len(text) {
-			for _, known := range kindNames {
-				if name == known {
-					return pattern{}, fmt.Errorf("resource %q has no name: %s:** means every one", text, name)
-				}
-			}
-		}
 		return pattern{}, unknown("kind of resource", name, kindNames[:])
+	}
+	if path == "" {
+		return pattern{}, fmt.Errorf("resource %q has no name: %s** means every one", text, text)
 	}
 	if err := checkPath(path); err != nil {
 		return pattern{}, fmt.Errorf("resource %q: %w", text, err)
