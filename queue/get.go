@@ -121,10 +121,10 @@ func (q *Queue) getOn(l *lane, buf []byte, spin bool) (msg []byte, err error) {
 // finishTake ends a take: what the block held is in private memory, or done with.
 func (q *Queue) finishTake(l *lane, word slotWord) {
 	q.r.noteTime(l.own)
+	q.r.idle(&l.worker)
 	if word.kind() == kindLarge {
 		q.r.freeLarge(l.own)
 	}
-	q.r.idle(&l.worker)
 	q.r.notify(offNotFull, q.os.wake)
 }
 
@@ -149,7 +149,7 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 					continue // a message came first
 				}
 				q.wakeAll() // those who wait for messages can stop
-				return 0, q.drained()
+				continue
 			}
 			if !spin {
 				return 0, ErrEmpty
@@ -161,20 +161,26 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 			}
 			return 0, ErrEmpty
 		case errSealed:
-			return 0, q.drained()
+			return 0, q.drained(l)
 		}
 		return word, err
 	}
 }
 
 // drained returns io.EOF, or ErrEmpty while a message may come back: because
-// some consumer has it leased, or died with it.
-func (q *Queue) drained() error {
+// some consumer has it leased, or died with it. The seal at the lane's head is
+// looked at again after the lanes: while it is there, nothing has come back
+// and nothing could be leased, so lanes seen without a lease have none.
+func (q *Queue) drained(l *lane) error {
 	for k := range q.r.lanes {
 		switch record(q.r.laneWord(k, laneRecord).Load()).op() {
 		case opLease, opRequeue, opHold:
 			return ErrEmpty
 		}
+	}
+	word := slotWord(q.r.slot(l.head.index).Load())
+	if word.ahead(l.head.lap) != 0 || word.kind() != kindSealed {
+		return ErrEmpty
 	}
 	return io.EOF
 }

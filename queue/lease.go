@@ -88,6 +88,11 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 	for {
 		word, err := q.headOn(l, spin)
 		if err != nil {
+			// The record may name a lease that another consumer got; as long
+			// as it does, nobody can know that the queue is drained.
+			if record(q.r.laneWord(l.id, laneRecord).Load()).op() == opLease {
+				q.r.idle(&l.worker)
+			}
 			return err
 		}
 		q.r.laneWord(l.id, laneSince).Store(uint64(time.Now().UnixNano()))
@@ -176,10 +181,11 @@ func (q *Queue) ack(l *lane) (err error) {
 		q.keep(l)
 		return nil
 	}
-	if q.r.meta(l.own).kind() == kindLarge {
+	large := q.r.meta(l.own).kind() == kindLarge
+	q.r.idle(&l.worker) // the acknowledgement; only then may the message be taken apart
+	if large {
 		q.r.freeLarge(l.own)
 	}
-	q.r.idle(&l.worker)
 	q.leaseOver()
 	q.release(l)
 	return nil

@@ -118,9 +118,10 @@ func (r *ring) countLost(k uint32, v verdict) {
 		}
 	}
 	if h := r.laneWord32(k, laneInHand); h.Load() != 0 {
+		// Counted twice, if this reaper dies in between; never too few.
 		r.at(stepReap)
-		n := min(h.Swap(0), maxPacked)
-		r.laneWord(k, laneLostMany).Add(uint64(n))
+		r.laneWord(k, laneLostMany).Add(uint64(min(h.Load(), maxPacked)))
+		h.Store(0)
 	}
 }
 
@@ -173,8 +174,8 @@ func (r *ring) giveBack(w *worker, dead bury) error {
 	if r.maxAttempts > 0 && tries.Load() >= uint64(r.maxAttempts) && dead != nil && dead(w.own, next) {
 		r.laneWord(w.id, laneDead).Add(1)
 		if !r.nextLeased(w, next) {
-			r.freeAll(w.own)
 			r.idle(w)
+			r.freeAll(w.own)
 			return nil
 		}
 		tries.Store(0)

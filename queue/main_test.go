@@ -1,0 +1,147 @@
+package queue
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Tests that need another process run this test binary again, with the name of
+// a function in children in the environment.
+const childEnv = "IPC_QUEUE_TEST_CHILD"
+
+// children holds the main functions of child processes. An error goes to
+// standard error and makes the exit status 1.
+var children = map[string]func(args []string) error{}
+
+// registerChild adds a main function; call it in a package-level var.
+func registerChild(name string, main func(args []string) error) string {
+	children[name] = main
+	return name
+}
+
+// child is a running process of this test binary.
+type child struct {
+	t   testing.TB
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+	err strings.Builder
+}
+
+// spawn starts children[name] in a process of its own. The test's end kills it.
+func spawn(t testing.TB, name string, args ...string) *child {
+	t.Helper()
+	c := &child{t: t, cmd: exec.Command(os.Args[0], args...)}
+	c.cmd.Env = append(os.Environ(), childEnv+"="+name)
+	c.cmd.Stderr = &c.err
+	in, err := c.cmd.StdinPipe()
+	if err == nil {
+		c.in = in
+		var out io.ReadCloser
+		if out, err = c.cmd.StdoutPipe(); err == nil {
+			c.out = bufio.NewReader(out)
+			err = c.cmd.Start()
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.kill() })
+	return c
+}
+
+// line returns the next line that the child prints.
+func (c *child) line() (string, error) {
+	s, err := c.out.ReadString('\n')
+	return strings.TrimSuffix(s, "\n"), err
+}
+
+// kill kills the child and waits for its end.
+func (c *child) kill() {
+	if c.cmd.ProcessState == nil {
+		c.cmd.Process.Kill()
+		c.cmd.Wait()
+	}
+}
+
+// wait waits for the child's end; it must have succeeded.
+func (c *child) wait() {
+	c.t.Helper()
+	if err := c.cmd.Wait(); err != nil {
+		c.t.Fatalf("child: %v\n%s", err, c.err.String())
+	}
+}
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(childEnv); name != "" {
+		main := children[name]
+		if main == nil {
+			main = func([]string) error { return errors.New("no such child") }
+		}
+		if err := main(os.Args[1:]); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.RemoveAll("/proc/self/fd/none") // what the runtime opens on first use is open from here on
+	before := descriptors()
+	goroutines := runtime.NumGoroutine()
+	status := m.Run()
+	if leak := leaks(before, goroutines); leak != "" && status == 0 {
+		fmt.Fprintln(os.Stderr, "left behind by the tests:\n"+leak)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+// descriptors returns what the open descriptors refer to, nil where the system
+// does not tell.
+func descriptors() map[string]string {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil
+	}
+	open := map[string]string{}
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
+			open[e.Name()] = to
+		}
+	}
+	return open
+}
+
+// leaks describes descriptors, goroutines and shared memory that are still
+// there after the tests, or returns "".
+func leaks(before map[string]string, goroutines int) string {
+	for range 100 { // what ends by itself may take a moment
+		if runtime.NumGoroutine() <= goroutines {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	var s strings.Builder
+	if n := runtime.NumGoroutine(); n > goroutines {
+		buf := make([]byte, 1<<20)
+		fmt.Fprintf(&s, "%d goroutines\n%s\n", n-goroutines, buf[:runtime.Stack(buf, true)])
+	}
+	for fd, to := range descriptors() {
+		if before[fd] == "" && !strings.HasPrefix(to, "anon_inode:") && !strings.HasPrefix(to, "/proc/") {
+			fmt.Fprintf(&s, "descriptor %s: %s\n", fd, to)
+		}
+	}
+	objects, _ := filepath.Glob(fmt.Sprintf("/dev/shm/*%stest.%d.*", filePrefix, os.Getpid()))
+	for _, o := range objects {
+		fmt.Fprintln(&s, o)
+	}
+	return s.String()
+}
