@@ -10,9 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"runtime"
-	"syscall"
 	"testing"
 
 	"github.com/matryer/is"
@@ -207,28 +204,6 @@ func TestFileLimits(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(string(m.Data), "m")
 		is.Equal(len(m.Files), 0)
-	})
-	t.Run("none wanted by the listener", func(t *testing.T) {
-		if runtime.GOOS != "linux" {
-			t.Skip("SO_PASSRIGHTS is a matter of Linux")
-		}
-		is := is.New(t)
-		path := filepath.Join(t.TempDir(), "s")
-		l := listen(t, path, &ListenOptions{Conn: ConnOptions{MaxFiles: -1}})
-		var passes int
-		var err error
-		is.NoErr(l.raw.Control(func(fd uintptr) {
-			passes, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, soPassRights)
-		}))
-		if errors.Is(err, syscall.ENOPROTOOPT) {
-			t.Skip("this kernel has no SO_PASSRIGHTS")
-		}
-		is.NoErr(err)
-		is.Equal(passes, 0)
-		c, err := Dial(soon(t), path, nil) // not even accepted yet
-		is.NoErr(err)
-		defer c.Close()
-		is.True(errors.Is(c.Send(soon(t), nil, numbered(t, 0, 1)...), os.ErrPermission))
 	})
 }
 

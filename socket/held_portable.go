@@ -31,8 +31,8 @@ func (h *heldFiles) hold(fds []int) error {
 	return nil
 }
 
-// closeHeld is called once the descriptor is closed, so that the holder of the
-// turn lets go of it soon.
+// closeHeld closes the duplicates. It is called when the peer is known to have
+// received the originals, and once the connection's descriptor is closed.
 func (out *outbound) closeHeld() {
 	_ = out.turn.lock(context.Background())
 	defer out.turn.unlock()

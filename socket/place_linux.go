@@ -3,7 +3,6 @@
 package socket
 
 import (
-	"crypto/rand"
 	"fmt"
 	"os"
 	"time"
@@ -44,7 +43,7 @@ func (p *place) bind(fd int, mode uint32) error {
 		path = descriptorPath(p.dir, p.name)
 	}
 	if len(path) > maxSunPath {
-		rename = ".socket-" + rand.Text()[:10]
+		rename = p.short()
 		path = descriptorPath(p.dir, rename)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {

@@ -21,8 +21,9 @@ import (
 // open, so that neither renamed directories nor long paths confuse matters.
 //
 //	dir/name         the socket, and while its owner lives
-//	dir/name.lock    locked by flock(2), holding "device inode" of the socket
+//	dir/name.lock    locked by flock(2); "binding", then "device inode" of the socket
 //	dir/name.stale   a dead socket, for the moment between rename and unlink
+//	dir/.hash.new    a socket whose name is too long to bind, until it is renamed
 type place struct {
 	dir  int
 	path string
@@ -123,9 +124,11 @@ func (p *place) lockFile(fd int, name string) (bool, error) {
 	return err == nil && inodeOf(&now) == inodeOf(&st), nil
 }
 
-// record notes in the lock file which socket it stands for.
-func (o *ownership) record() error {
-	text := fmt.Sprintf("%d %d\n", o.self.dev, o.self.ino)
+// noteBinding is the lock file's text while its owner makes the socket.
+const noteBinding = "binding"
+
+// note writes the lock file: which socket it stands for.
+func (o *ownership) note(text string) error {
 	if err := unix.Ftruncate(o.lock, 0); err != nil {
 		return os.NewSyscallError("ftruncate", err)
 	}
@@ -135,20 +138,25 @@ func (o *ownership) record() error {
 	return nil
 }
 
-// recorded returns the socket that the lock's last owner noted.
-func recorded(lock int) (id inode) {
+func (id inode) String() string { return fmt.Sprintf("%d %d", id.dev, id.ino) }
+
+// noted returns what the lock's last owner wrote: a socket, or that it was
+// about to make one.
+func noted(lock int) (id inode, binding bool) {
 	var buf [64]byte
 	n, _ := unix.Pread(lock, buf[:], 0)
-	dev, ino, _ := strings.Cut(strings.TrimSpace(string(buf[:max(n, 0)])), " ")
+	text := string(buf[:max(n, 0)])
+	dev, ino, _ := strings.Cut(text, " ")
 	id.dev, _ = strconv.ParseUint(dev, 10, 64)
 	id.ino, _ = strconv.ParseUint(ino, 10, 64)
-	return id
+	return id, text == noteBinding
 }
 
 // clear makes room for a new socket: nothing may be there, or a socket that is
 // proven dead. Precondition: we hold the lock, so whoever made that socket
 // with the lock is dead.
 func (p *place) clear(lock int) error {
+	p.sweep()
 	st, err := p.stat(p.name)
 	if err == unix.ENOENT {
 		return nil
@@ -162,11 +170,12 @@ func (p *place) clear(lock int) error {
 	if err := p.probe(); err != nil {
 		return err
 	}
-	if inodeOf(&st) != recorded(lock) {
-		if !refusedIsDead {
+	id, binding := noted(lock)
+	if id != inodeOf(&st) {
+		if !refusedIsDead && !binding {
 			return fmt.Errorf("a socket made by another program refuses connections; this system doesn't tell a dead one from a busy one, remove it if it is dead: %w", unix.EADDRINUSE)
 		}
-		if age := time.Since(changed(&st)); age < foreignGrace {
+		if age := time.Since(changed(&st)); refusedIsDead && age < foreignGrace {
 			time.Sleep(min(foreignGrace, foreignGrace-age))
 			if err := p.probe(); err != nil {
 				return err
@@ -174,6 +183,21 @@ func (p *place) clear(lock int) error {
 		}
 	}
 	return p.unlink(inodeOf(&st))
+}
+
+// sweep removes what an owner left that was killed between two steps.
+func (p *place) sweep() {
+	for _, name := range []string{p.beside(".stale"), p.short()} {
+		if st, err := p.stat(name); err == nil && isSocket(&st) {
+			_ = unix.Unlinkat(p.dir, name, 0)
+		}
+	}
+}
+
+// short is a name for the socket until it gets its own.
+func (p *place) short() string {
+	sum := sha256.Sum256([]byte(p.name))
+	return fmt.Sprintf(".%x.new", sum[:6])
 }
 
 // probe returns nil if the socket refuses connections, or is gone.
@@ -274,6 +298,9 @@ func (o *ownership) listen(opts *ListenOptions, gid int) (_ int, err error) {
 	if gid >= 0 {
 		first &^= 0o070 // until the group is the right one
 	}
+	if err := o.note(noteBinding); err != nil {
+		return -1, err
+	}
 	if err := o.place.bind(fd, first); err != nil {
 		return -1, err
 	}
@@ -289,7 +316,7 @@ func (o *ownership) listen(opts *ListenOptions, gid int) (_ int, err error) {
 	if err := unix.Listen(fd, opts.Backlog); err != nil {
 		return -1, os.NewSyscallError("listen", err)
 	}
-	return fd, o.record()
+	return fd, o.note(o.self.String())
 }
 
 // remove unlinks the socket file if it is ours and still there.
@@ -383,7 +410,8 @@ func adopt(addr string, lock *os.File) (ownership, error) {
 		unix.Close(p.dir)
 		return ownership{}, err
 	}
-	own := ownership{place: p, lock: fd, self: recorded(fd), held: true}
+	id, _ := noted(fd)
+	own := ownership{place: p, lock: fd, self: id, held: true}
 	if current, err := p.lockFile(fd, p.beside(".lock")); err != nil || !current {
 		own.abandon()
 		return ownership{}, fmt.Errorf("%q is not locked by what was received: %w", addr+".lock", errors.Join(os.ErrInvalid, err))
