@@ -145,15 +145,15 @@ func (r *ring) appendLarge(buf []byte, b uint32) ([]byte, bool) {
 
 // freeLarge frees the chunks of a large message in block b, which the caller owns.
 func (r *ring) freeLarge(b uint32) {
-	if n := r.meta(b).length(); n <= r.maxMessage {
-		r.freeList(b, r.chunksFor(n))
+	if m := r.meta(b); m.kind() == kindLarge && m.length() <= r.maxMessage && r.chunks > 0 {
+		r.freeList(b, r.chunksFor(m.length()))
 	}
 }
 
 // freeList frees the first n chunks that block b lists.
 func (r *ring) freeList(b uint32, n int) {
 	p := r.payload(b)
-	for i := 0; i < n; i++ {
+	for i := 0; i < min(n, len(p)/4); i++ {
 		if c := loadUint32(p[4*i:]); c < r.chunks {
 			r.at(stepChunk)
 			r.chunkWord(c).CompareAndSwap(b+1, 0) // SYNC(chunk): freeList -> fillLarge

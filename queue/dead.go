@@ -28,32 +28,32 @@ func DeadName(name string) string { return name + deadSuffix }
 // createDead makes the dead-letter queue for a queue name of geometry g. One that
 // is there already, because its queue was removed by hand or never came to be,
 // is used as it is if it can take the same messages.
-func createDead(name string, g geometry, mode os.FileMode) error {
+func createDead(name string, g geometry, mode os.FileMode) (made bool, err error) {
 	d := g
 	d.capacity, d.dead, d.maxAttempts = g.dead, 0, 0
 	if err := d.place(); err != nil {
-		return fmt.Errorf("%w: %w", errOption, err)
+		return false, fmt.Errorf("%w: %w", errOption, err)
 	}
 	obj, err := object(DeadName(name))
 	if err != nil {
-		return err
+		return false, err
 	}
 	reg, err := shm.Create(obj, d.size, &shm.Options{Mode: mode, Init: d.init})
 	if err == nil {
-		return reg.Close()
+		return true, reg.Close()
 	}
 	if !errors.Is(err, os.ErrExist) {
-		return err
+		return false, err
 	}
 	old, oldErr := OpenReader(DeadName(name))
 	if oldErr != nil {
-		return oldErr
+		return false, oldErr
 	}
 	defer old.Close()
 	if old.q.r.maxMessage != d.maxMessage {
-		return err
+		return false, err
 	}
-	return nil
+	return false, nil
 }
 
 func (d *deadLetters) open(q *Queue) *Queue {

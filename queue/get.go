@@ -94,7 +94,7 @@ func (q *Queue) tryGet(buf []byte, spin bool) ([]byte, error) {
 
 func (q *Queue) getOn(l *lane, buf []byte, spin bool) (msg []byte, err error) {
 	defer q.guard(debug.SetPanicOnFault(true), &err)
-	for {
+	for range maxRetries {
 		word, err := q.headOn(l, spin)
 		if err != nil {
 			return nil, err
@@ -116,6 +116,7 @@ func (q *Queue) getOn(l *lane, buf []byte, spin bool) (msg []byte, err error) {
 		q.finishTake(l, word)
 		return msg, nil
 	}
+	return nil, ErrEmpty
 }
 
 // finishTake ends a take: what the block held is in private memory, or done with.
@@ -134,7 +135,7 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 	if q.broken.Load() {
 		return 0, ErrCorrupt
 	}
-	for {
+	for range maxRetries {
 		word, err := q.r.peek(&l.worker)
 		switch err {
 		case errRetry:
@@ -165,6 +166,7 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 		}
 		return word, err
 	}
+	return 0, ErrEmpty
 }
 
 // drained returns io.EOF, or ErrEmpty while a message may come back: because
@@ -244,7 +246,7 @@ func (b *batch) split() [][]byte {
 // getSomeOn gets the messages of one entry, at most max.
 func (q *Queue) getSomeOn(l *lane, b *batch, max int, spin bool) (err error) {
 	defer q.guard(debug.SetPanicOnFault(true), &err)
-	for {
+	for range maxRetries {
 		word, err := q.headOn(l, spin)
 		if err != nil {
 			return err
@@ -268,6 +270,7 @@ func (q *Queue) getSomeOn(l *lane, b *batch, max int, spin bool) (err error) {
 		q.finishTake(l, word)
 		return nil
 	}
+	return ErrEmpty
 }
 
 // unpackOn takes up to max messages of the packed entry that word showed at the

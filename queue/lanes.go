@@ -235,7 +235,7 @@ func (q *Queue) join() (l *lane, err error) {
 		w, err := q.r.reap(k, q.bury)
 		if err != nil {
 			q.os.Unlock(int(k))
-			if err == ErrFull || err == errRetry {
+			if err == ErrFull {
 				continue // its message has to go back first
 			}
 			return nil, err

@@ -83,6 +83,9 @@ const (
 	stateFlags  = 0 // u32: closedBit, removedBit
 	statePacked = 4 // u32: 1 once an entry with several messages was put
 
+	movedBit  = 1 << 63
+	triesMask = 1<<30 - 1
+
 	closedBit  = 1
 	removedBit = 2
 
@@ -112,7 +115,7 @@ const (
 const (
 	blockAcquired = 0  // u64  position at which a slot last gave this block away
 	blockMeta     = 8  // u64  what the payload is: see meta
-	blockTries    = 16 // u64  deliveries by lease so far
+	blockTries    = 16 // u64  deliveries by lease so far; movedBit: it was given back before
 	blockStamp    = 24 // i64  when it was put if sampled, else 0; nanoseconds since 1970
 	blockHeader   = 32
 )

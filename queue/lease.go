@@ -23,6 +23,7 @@ type Lease struct {
 	gen      uint32
 	data     []byte
 	attempts int
+	moved    bool
 }
 
 // Lease takes the oldest message on condition that it is acknowledged, and
@@ -85,16 +86,13 @@ func (q *Queue) tryLease(ctx context.Context, m *Lease, spin bool) error {
 // leaseOn takes a message and leaves it leased on the lane.
 func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 	defer q.guard(debug.SetPanicOnFault(true), &err)
-	for {
-		word, err := q.headOn(l, spin)
-		if err != nil {
-			// The record may name a lease that another consumer got; as long
-			// as it does, nobody can know that the queue is drained.
-			if record(q.r.laneWord(l.id, laneRecord).Load()).op() == opLease {
-				q.r.idle(&l.worker)
-			}
-			return err
+	announced := false
+	for range maxRetries {
+		var word slotWord
+		if word, err = q.headOn(l, spin); err != nil {
+			break
 		}
+		announced = true
 		q.r.laneWord(l.id, laneSince).Store(uint64(time.Now().UnixNano()))
 		if !q.r.takeAt(&l.worker, word, opLease) {
 			continue
@@ -107,6 +105,15 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 		q.r.notify(offNotFull, q.os.wake)
 		return nil
 	}
+	if announced {
+		// The record names a lease that another consumer got; as long as it
+		// does, nobody can know that the queue is drained.
+		q.r.idle(&l.worker)
+	}
+	if err == nil {
+		err = ErrEmpty
+	}
+	return err
 }
 
 // begin makes m the lease of the message on l, a delivery.
@@ -114,14 +121,14 @@ func (q *Queue) begin(m *Lease, l *lane) (err error) {
 	defer q.guard(debug.SetPanicOnFault(true), &err)
 	tries := q.r.blockWord(l.own, blockTries)
 	n := tries.Load() + 1
-	tries.Store(n)
+	tries.Store(n) // the delivery counts from here on
 	data, ok := q.r.leased(l.own, l.next)
 	if !ok {
 		q.release(l)
 		return ErrCorrupt
 	}
 	l.lease++
-	*m = Lease{q: q, l: l, gen: l.lease, data: data, attempts: int(min(n, 1<<30))}
+	*m = Lease{q: q, l: l, gen: l.lease, data: data, attempts: int(n & triesMask), moved: n&movedBit != 0}
 	return nil
 }
 
@@ -146,8 +153,13 @@ func (r *ring) leased(b, next uint32) ([]byte, bool) {
 func (m *Lease) Bytes() []byte { return m.data }
 
 // Attempts returns how often the message was delivered by Lease, this time
-// included. A message with more than one is a redelivery, and out of order.
+// included.
 func (m *Lease) Attempts() int { return m.attempts }
+
+// Redelivered reports whether the message was given back, by a Nack or for a
+// dead consumer, alone or packed with one that was: it may come after younger
+// ones.
+func (m *Lease) Redelivered() bool { return m.moved || m.attempts > 1 }
 
 // end checks that the lease is open and ends it.
 func (m *Lease) end() (*lane, error) {
@@ -177,7 +189,8 @@ func (q *Queue) ack(l *lane) (err error) {
 	defer q.guard(debug.SetPanicOnFault(true), &err)
 	if q.r.nextLeased(&l.worker, l.next) {
 		l.next++
-		q.r.blockWord(l.own, blockTries).Store(0)
+		tries := q.r.blockWord(l.own, blockTries)
+		tries.Store(tries.Load() & movedBit)
 		q.keep(l)
 		return nil
 	}

@@ -76,7 +76,7 @@ func (q *Queue) roomOn(l *lane, spin bool) error {
 	if err := q.writable(); err != nil {
 		return err
 	}
-	for {
+	for range maxRetries {
 		err := q.r.room(&l.worker)
 		switch {
 		case err == errSealed:
@@ -92,6 +92,7 @@ func (q *Queue) roomOn(l *lane, spin bool) error {
 		}
 		return err
 	}
+	return ErrFull
 }
 
 // writable refuses a broken handle and a queue that takes no more messages.
@@ -115,26 +116,25 @@ func (q *Queue) publishOn(l *lane, kind uint32, n int) error {
 		storeWord(q.r.mem, q.r.blockOffset(l.own)+blockStamp, uint64(time.Now().UnixNano()))
 		q.r.noteDepth(&l.worker)
 	}
-	for {
-		switch err := q.r.publish(&l.worker, opPut, kind, 0); err {
-		case nil:
-			l.puts++
-			if n > 1 {
-				q.r.laneWord(l.id, lanePacked).Add(uint64(n - 1))
-			}
-			q.r.notify(offNotEmpty, q.os.wake)
-			return nil
-		case errRetry:
-		default:
-			if kind == kindLarge {
-				q.r.freeLarge(l.own)
-			}
-			if err == errSealed {
-				err = ErrClosedWrite
-			}
-			return err
+	err := q.r.publish(&l.worker, opPut, kind, 0)
+	if err == nil {
+		l.puts++
+		if n > 1 {
+			q.r.laneWord(l.id, lanePacked).Add(uint64(n - 1))
 		}
+		q.r.notify(offNotEmpty, q.os.wake)
+		return nil
 	}
+	if kind == kindLarge {
+		q.r.freeLarge(l.own)
+	}
+	switch err {
+	case errSealed:
+		err = ErrClosedWrite
+	case errRetry:
+		err = ErrFull // as good as: the caller comes again, after a look at its context
+	}
+	return err
 }
 
 // PutBatch puts msgs in order and waits for space where it must. Messages that
@@ -220,13 +220,11 @@ type Reservation struct {
 
 // Reserve returns memory for a message of n bytes. The memory counts as used
 // from now on, but space in the queue is found by Commit. A message that does
-// not fit one entry gets private memory, and Commit copies it.
+// not fit one entry gets private memory, and Commit copies it. With an error,
+// the reservation is one that has ended.
 func (q *Queue) Reserve(ctx context.Context, n int) (*Reservation, error) {
-	r := new(Reservation)
-	if err := q.reserve(ctx, n, r); err != nil {
-		return nil, err
-	}
-	return r, nil
+	r := new(Reservation) // on the caller's stack: this function is inlined
+	return r, q.reserve(ctx, n, r)
 }
 
 func (q *Queue) reserve(ctx context.Context, n int, r *Reservation) error {

@@ -96,19 +96,30 @@ func create(name string, o *Options) (*Queue, error) {
 		mode = o.Mode
 	}
 	// The dead-letter queue comes first: a queue that can be opened has one.
+	made := false
 	if g.dead > 0 {
-		if err := createDead(name, g, mode); err != nil {
+		if exists(obj) {
+			return nil, os.ErrExist
+		}
+		if made, err = createDead(name, g, mode); err != nil {
 			return nil, fmt.Errorf("dead-letter queue: %w", err)
 		}
 	}
 	reg, err := shm.Create(obj, g.size, &shm.Options{Mode: mode, Init: g.init})
 	if err != nil {
-		if g.dead > 0 && !exists(obj) {
+		if made && !exists(obj) {
 			shm.Remove(obj + deadSuffix)
 		}
 		return nil, err
 	}
-	return attach(name, reg, true)
+	q, err := attach(name, reg, true)
+	if err != nil {
+		shm.Remove(obj)
+		if made {
+			shm.Remove(obj + deadSuffix)
+		}
+	}
+	return q, err
 }
 
 func exists(obj string) bool {

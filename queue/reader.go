@@ -105,7 +105,7 @@ func (r *ring) look(pos uint64, limit int) ([]Peeked, bool) {
 	add := func(data []byte, size int) {
 		p := Peeked{
 			Position: pos, Size: size, Data: appendBytes(nil, data[:min(len(data), limit)]),
-			Attempts: int(min(r.blockWord(b, blockTries).Load(), 1<<30)),
+			Attempts: int(r.blockWord(b, blockTries).Load() & triesMask),
 		}
 		if stamp := r.blockWord(b, blockStamp).Load(); stamp != 0 {
 			p.Put = time.Unix(0, int64(stamp))

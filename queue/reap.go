@@ -167,11 +167,15 @@ func (r *ring) newWorker(k, own uint32) *worker {
 func (r *ring) giveBack(w *worker, dead bury) error {
 	m := r.meta(w.own)
 	next := uint32(0)
-	if m.kind() == kindMany {
+	switch m.kind() {
+	case kindOne, kindLarge:
+	default:
+		return ErrCorrupt
+	case kindMany:
 		next = uint32(r.laneWord(w.id, laneCursor).Load()) & 0xff
 	}
 	tries := r.blockWord(w.own, blockTries)
-	if r.maxAttempts > 0 && tries.Load() >= uint64(r.maxAttempts) && dead != nil && dead(w.own, next) {
+	if r.maxAttempts > 0 && tries.Load()&triesMask >= uint64(r.maxAttempts) && dead != nil && dead(w.own, next) {
 		r.laneWord(w.id, laneDead).Add(1)
 		if !r.nextLeased(w, next) {
 			r.idle(w)
@@ -181,17 +185,16 @@ func (r *ring) giveBack(w *worker, dead bury) error {
 		tries.Store(0)
 		next++
 	}
-	for {
-		switch err := r.publish(w, opRequeue, m.kind(), next); err {
-		case nil:
-			r.laneWord(w.id, laneRequeued).Add(1)
-			r.idle(w)
-			return nil
-		case errRetry:
-		default:
-			return err
-		}
+	tries.Or(movedBit)
+	err := r.publish(w, opRequeue, m.kind(), next)
+	switch err {
+	case nil:
+		r.laneWord(w.id, laneRequeued).Add(1)
+		r.idle(w)
+	case errRetry:
+		err = ErrFull // as good as: somebody comes again
 	}
+	return err
 }
 
 // nextLeased moves the lease on a packed entry past message next and reports

@@ -81,6 +81,11 @@ type worker struct {
 // meanwhile. Past it the caller looks at its context and comes again.
 func (r *ring) tries() int { return 2*int(r.capacity) + 256 }
 
+// maxRetries bounds how often an operation comes again after it was overtaken
+// for a whole walk, or lost its swap. Cooperating peers never make it that
+// unlucky; a hostile one could keep it busy past its context.
+const maxRetries = 1 << 12
+
 // hurry is after how many steps a walk looks at the hint: a worker that was
 // idle for long need not walk through all that happened.
 const hurry = 2 * hintInterval

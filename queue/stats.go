@@ -173,7 +173,14 @@ func (r *ring) stats(alive func(lane int) bool) Stats {
 		s.Sampled += s.TimeInQueue[i]
 	}
 	s.Waits = r.word(offStats + statWaits).Load()
-	s.Gets = s.Puts - uint64(s.Len) - s.Dead - leased
+	// The counters of one operation are several words: a crash between them
+	// leaves the sums off by one.
+	if int64(s.Puts) < 0 {
+		s.Puts = 0
+	}
+	if held := uint64(s.Len) + s.Dead + leased; held < s.Puts {
+		s.Gets = s.Puts - held
+	}
 	return s
 }
 
