@@ -10,17 +10,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// stdinLimit bounds one message from stdin: what a Python peer can take in one
-// frame with the short header.
-const stdinLimit = 1<<31 - 1
+// messageLimit bounds one message: what a Python peer can send in one frame with
+// the short header.
+const messageLimit = 1<<31 - 1
 
 // each calls send for every message of the command line: the arguments, each
 // as it is; without any, stdin as one message; with --lines, every line of it.
 func (c *call) each(args []string, send func([]byte) error) error {
 	lines := c.bool("lines")
 	switch {
-	case len(args) > 0 && lines:
-		return usagef("--lines reads stdin, so it takes no message arguments")
 	case len(args) > 0:
 		for _, a := range args {
 			if err := send([]byte(a)); err != nil {
@@ -29,11 +27,11 @@ func (c *call) each(args []string, send func([]byte) error) error {
 		}
 		return nil
 	case !lines:
-		msg, err := io.ReadAll(io.LimitReader(c.in, stdinLimit+1))
+		msg, err := io.ReadAll(io.LimitReader(c.in, messageLimit+1))
 		if err != nil {
 			return err
 		}
-		if len(msg) > stdinLimit {
+		if len(msg) > messageLimit {
 			return errors.New("stdin: a message can't be larger than 2GiB")
 		}
 		return send(msg)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -124,8 +125,11 @@ func run(ctx context.Context, line []string, s Streams) (string, error) {
 			if err := n.checkArgs(cc.Args().Slice()); err != nil {
 				return err
 			}
+			if cc.Bool("lines") && cc.Args().Len() > 1 {
+				return usagef("--lines reads stdin, so it takes no message arguments")
+			}
 			c := &call{flags: cc, ctx: ctx, in: s.In, out: out, err: s.Err, paint: paint, width: width}
-			failed = n.run(c)
+			failed = n.guarded(c)
 			if err := c.flush(); failed == nil && err != nil {
 				failed = err
 			}
@@ -136,4 +140,16 @@ func run(ctx context.Context, line []string, s Streams) (string, error) {
 		return name, usagef("%s", strings.TrimSuffix(err.Error(), ": parse error"))
 	}
 	return name, failed
+}
+
+// guarded runs the verb. Whatever goes wrong inside, memory that another
+// process truncated under us included, is one line for a person.
+func (n *node) guarded(c *call) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("internal fault: %v", p)
+		}
+	}()
+	return n.run(c)
 }

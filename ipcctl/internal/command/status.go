@@ -74,7 +74,7 @@ func statusOf(err error) int {
 		return fixed.code
 	case errors.As(err, &usage):
 		return statusUsage
-	case isAny(err, context.DeadlineExceeded, os.ErrDeadlineExceeded):
+	case isAny(err, context.DeadlineExceeded, os.ErrDeadlineExceeded), isEmptyOrFull(err):
 		return statusTimeout
 	case isAny(err, os.ErrPermission):
 		return statusDenied

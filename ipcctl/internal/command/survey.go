@@ -11,8 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ipcctl/ipc/ipcctl/internal/host"
+	"github.com/ipcctl/ipc/queue"
+	"github.com/ipcctl/ipc/shm"
 )
 
 // object is one thing that processes talk through, as ls shows it.
@@ -24,6 +27,8 @@ type object struct {
 	Mode        string         `json:"mode"`
 	Size        int64          `json:"size"`
 	Connections int            `json:"connections,omitempty"`
+	Waiting     *int           `json:"waiting,omitempty"` // messages in a queue
+	Created     time.Time      `json:"created,omitzero"`
 	Users       []host.Process `json:"users"`
 	State       string         `json:"state"`
 	Why         string         `json:"why"`
@@ -46,6 +51,8 @@ type view struct {
 	users   host.Users
 	sockets []host.UnixSocket
 	owners  map[uint32]string
+
+	segments []shm.Info // queues among them
 }
 
 // survey lists the objects of that kind, or of all kinds if it is empty.
@@ -55,11 +62,18 @@ type view struct {
 func survey(kind string, folders []string) ([]object, error) {
 	v := view{folders: lookFolders(folders), owners: userNames()}
 	var err error
-	if v.users, err = host.Processes(append([]string{"/dev/shm"}, v.folders...)...); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return nil, err
+	if kind != "queue" { // package shm looks for their users itself
+		if v.users, err = host.Processes(append([]string{shmFolder}, v.folders...)...); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return nil, err
+		}
 	}
 	if v.sockets, err = host.UnixSockets(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return nil, err
+	}
+	if kind == "" || kind == "shm" || kind == "queue" {
+		if v.segments, err = shm.List(); err != nil {
+			return nil, err
+		}
 	}
 	var all []object
 	for _, k := range kinds {
@@ -78,12 +92,87 @@ func survey(kind string, folders []string) ([]object, error) {
 
 func (v *view) list(kind string) ([]object, error) {
 	switch kind {
+	case "shm":
+		return v.listSegments()
+	case "queue":
+		return v.listQueues()
 	case "socket":
 		return v.listSockets()
 	case "fifo":
 		return v.listFIFOs()
 	}
 	return nil, nil
+}
+
+// shmFolder is where Linux keeps segments.
+const shmFolder = "/dev/shm"
+
+// queuePrefix stands before a queue's name in shared memory.
+const queuePrefix = "ipcq."
+
+func (v *view) listSegments() ([]object, error) {
+	var out []object
+	for _, i := range v.segments {
+		if !strings.HasPrefix(i.Name, queuePrefix) {
+			out = append(out, v.segment(i))
+		}
+	}
+	for id, path := range v.users.Unlinked {
+		if !strings.HasPrefix(path, shmFolder+"/") {
+			continue
+		}
+		users := v.users.Files[id]
+		out = append(out, object{
+			Kind: "shm", Name: strings.TrimPrefix(path, shmFolder+"/"), UID: int(users[0].UID), Owner: v.owner(users[0].UID),
+			Users: users, State: orphan, Why: fmt.Sprintf("its name is gone, and %s still has its memory", join(users)),
+		})
+	}
+	return out, nil
+}
+
+// segment describes a segment as package shm sees it.
+func (v *view) segment(i shm.Info) object {
+	o := object{
+		Kind: "shm", Name: i.Name, Size: i.Size, UID: int(i.UID), Owner: v.owner(i.UID), Mode: fmt.Sprintf("%04o", i.Mode),
+		Created: i.Created, State: i.State.String(),
+	}
+	for _, u := range i.Users {
+		o.Users = append(o.Users, host.Process{PID: u.PID, Command: u.Name, UID: u.UID})
+	}
+	switch {
+	case i.State == shm.Live && len(o.Users) > 0:
+		o.Why = join(o.Users) + " has it in memory or open"
+	case i.State == shm.Live:
+		o.Why = "a process that can't be seen from here holds its lock"
+	case i.State == shm.Orphan:
+		o.Why = "its name was generated for a process, and no process on this host uses it"
+	case i.Hidden > 0:
+		o.Why = fmt.Sprintf("no process that we may look into uses it (%d are hidden from us)", i.Hidden)
+	default:
+		o.Why = "no process uses it; whoever chose its name may come back"
+	}
+	return o
+}
+
+func (v *view) listQueues() ([]object, error) {
+	var out []object
+	for _, i := range v.segments {
+		name, ok := strings.CutPrefix(i.Name, queuePrefix)
+		if !ok {
+			continue
+		}
+		o := v.segment(i)
+		o.Kind, o.Name = "queue", name
+		if r, err := queue.OpenReader(name); err == nil {
+			if s, err := r.Stats(); err == nil {
+				n := s.Len
+				o.Waiting = &n
+			}
+			r.Close()
+		}
+		out = append(out, o)
+	}
+	return out, nil
 }
 
 // lookFolders returns the folders that hold sockets and FIFOs, each once.

@@ -3,12 +3,18 @@ package command
 // verbs lists everything that the command can do, in the order of --help.
 func verbs() []*node {
 	return []*node{
+		tourVerb(),
 		lsVerb(),
 		shmGroup(),
+		queueGroup(),
+		socketGroup(),
+		pipeGroup(),
+		aclGroup(),
 		doctorVerb(),
 		completionVerb(),
-		completeWordsVerb(),
 		manVerb(),
 		versionVerb(),
+		completeWordsVerb(),
+		tourPeerVerb(),
 	}
 }

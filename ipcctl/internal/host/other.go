@@ -16,5 +16,7 @@ func Processes(...string) (Users, error) { return Users{}, errSystem }
 // UnixSockets needs Linux.
 func UnixSockets() ([]UnixSocket, error) { return nil, errSystem }
 
+func describe(pid int) Process { return Process{PID: pid} }
+
 // ID needs Linux.
 func ID(string) (FileID, error) { return FileID{}, errSystem }

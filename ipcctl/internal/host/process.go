@@ -27,3 +27,12 @@ type Users struct {
 	// Hidden counts processes that the caller may not look into.
 	Hidden int
 }
+
+// Name returns the process of that pid as people write it, or the pid alone if
+// there is none or it may not be looked at.
+func Name(pid int) string {
+	if p := describe(pid); p.Command != "" {
+		return p.String()
+	}
+	return fmt.Sprint(pid)
+}

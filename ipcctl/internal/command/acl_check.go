@@ -1,0 +1,20 @@
+package command
+
+func aclCheckVerb() *node {
+	return &node{
+		name:  "check",
+		usage: "ask a policy whether somebody may do something",
+		about: "The exit status is the answer: 0 allowed, 4 denied.",
+		flags: questionFlags(),
+		examples: []example{
+			{"ipcctl acl check --policy app.acl --uid 1000 --action connect --resource socket:/run/app.sock", "prints the rule that decides"},
+		},
+		run: func(c *call) error {
+			q, err := c.question()
+			if err != nil {
+				return err
+			}
+			return c.answer(q.policy.Check(q.who, q.action, q.resource))
+		},
+	}
+}

@@ -1,0 +1,79 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ipcctl/ipc/socket"
+	"github.com/urfave/cli/v2"
+)
+
+func socketSendVerb() *node {
+	return &node{
+		name:  "send",
+		usage: "send messages to a server and print its answers",
+		args:  "PATH [MESSAGE...]",
+		about: "Each argument is a message; without any, stdin is one. The answer to each is\n" +
+			"awaited and printed before the next is sent. A server that hangs up before its\n" +
+			"first answer has turned you away: status 4.",
+		flags: append([]cli.Flag{
+			linesFlag, timeoutFlag, rawFlag, jsonFlag, maxMessageFlag(),
+			&cli.BoolFlag{Name: "wait", Usage: "wait for the server to come up"},
+			&cli.BoolFlag{Name: "no-reply", Usage: "don't wait for answers"},
+		}, keyFlags()...),
+		examples: []example{
+			{"ipcctl socket send /tmp/s.sock hello", "one message, one answer"},
+			{"echo -n hello | ipcctl socket send /tmp/s.sock --timeout 1s", "from stdin, not for ever"},
+		},
+		run: socketSend,
+	}
+}
+
+func socketSend(c *call) error {
+	key, err := c.authKey()
+	if err != nil {
+		return err
+	}
+	limit, err := c.size("max-message")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.within()
+	defer cancel()
+	conn, err := socket.Dial(ctx, c.arg(0), &socket.DialOptions{
+		Wait: c.bool("wait"), AuthKey: key, AllowMD5: c.bool("md5"), Conn: socket.ConnOptions{MaxMessage: limit, MaxFiles: -1},
+	})
+	if err != nil {
+		return socketAdvice(err)
+	}
+	defer conn.Close()
+	answered := false
+	return c.each(c.args()[1:], func(msg []byte) error {
+		answer, err := exchange(ctx, conn, msg, !c.bool("no-reply"))
+		if !answered && (errors.Is(err, io.EOF) || errors.Is(err, socket.ErrPeerClosed)) {
+			err = fmt.Errorf("%s: %w", c.arg(0), errHungUp)
+		}
+		if err != nil || c.bool("no-reply") {
+			return socketAdvice(err)
+		}
+		answered = true
+		return c.message(answer)
+	})
+}
+
+// exchange sends a message and, if asked to, waits for the answer.
+func exchange(ctx context.Context, conn *socket.Conn, msg []byte, wait bool) ([]byte, error) {
+	if err := conn.Send(ctx, msg); err != nil {
+		return nil, err
+	}
+	if !wait {
+		return nil, nil
+	}
+	m, err := conn.Recv(ctx)
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the server hung up: %w", err)
+	}
+	return m.Data, err
+}

@@ -1,0 +1,19 @@
+package tour
+
+import (
+	"os/signal"
+	"syscall"
+)
+
+// playJanitor waits for the end of its stdin and removes what the tour made. A
+// terminal's interrupt reaches it too: it stays, to clean up after the others.
+func playJanitor(s *stage) error {
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	if err := s.report(struct{}{}); err != nil {
+		return err
+	}
+	for range s.orders {
+	}
+	clean(s.args[0], s.args[1])
+	return nil
+}
