@@ -47,6 +47,7 @@ func (p *Policy) Explain(s Subject, action, resource string) Explanation {
 	e := Explanation{
 		Policy: p.Hash(), Subject: s, Action: action, Resource: resource,
 		Decision: p.Check(s, action, resource),
+		Rules:    []RuleReport{},
 	}
 	if p == nil {
 		e.Problem = "there is no policy"

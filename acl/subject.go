@@ -23,6 +23,23 @@ const (
 	FieldPin                          // the proof that PID and StartTime belong to the peer
 )
 
+// fieldNames are the names of the bits, lowest first.
+var fieldNames = [...]string{"id", "groups", "pid", "start_time", "pin"}
+
+// String lists the fields with commas: "groups,pin".
+func (f Fields) String() string {
+	var names []string
+	for i, name := range fieldNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// MarshalText makes Fields their names in JSON.
+func (f Fields) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
 // A Subject is who asks: the identity of a process, as the kernel tells it.
 //
 // A Subject is a plain value and holds no resources; [ProcessOf] pins the
@@ -135,6 +152,8 @@ func (s Subject) String() string {
 			b.WriteString(",?")
 		}
 	}
-	id(" pid=", uint64(uint32(s.PID)), FieldPID)
+	if s.PID != 0 || !s.Knows(FieldPID) {
+		id(" pid=", uint64(uint32(s.PID)), FieldPID)
+	}
 	return b.String()
 }
