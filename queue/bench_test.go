@@ -31,10 +31,11 @@ func consume(name, how string) error {
 	defer q.Close()
 	ctx := context.Background()
 	var buf []byte
+	var batch Batch
 	for {
 		switch how {
 		case "batch":
-			_, err = q.GetBatch(ctx, 64)
+			err = q.GetBatchInto(ctx, &batch, 64)
 		case "lease":
 			var m *Lease
 			if m, err = q.Lease(ctx); err == nil {

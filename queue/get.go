@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"runtime/debug"
+	"slices"
 )
 
 // Get removes the oldest message and returns it, and waits while there is none.
@@ -191,60 +192,64 @@ func (q *Queue) drained(l *lane) error {
 // the first; it does not wait for more. With an error other than those of Get it
 // may return messages too.
 func (q *Queue) GetBatch(ctx context.Context, max int) ([][]byte, error) {
+	var b Batch
+	err := q.GetBatchInto(ctx, &b, max)
+	return b.msgs, err
+}
+
+// A Batch is memory for GetBatchInto to use again and again. The zero value is
+// ready; one goroutine at a time may use it.
+type Batch struct {
+	data []byte
+	ends []int
+	msgs [][]byte
+}
+
+// Messages returns the messages of the last GetBatchInto, good until the next.
+func (b *Batch) Messages() [][]byte { return b.msgs }
+
+// GetBatchInto is GetBatch that stores the messages in b, which grows as needed.
+func (q *Queue) GetBatchInto(ctx context.Context, b *Batch, max int) error {
+	b.data, b.ends, b.msgs = b.data[:0], b.ends[:0], b.msgs[:0]
 	if max <= 0 {
-		return nil, nil
+		return nil
 	}
 	if err := ended(ctx); err != nil {
-		return nil, wrap("get from", q.name, err)
+		return wrap("get from", q.name, err)
 	}
-	msgs, err := q.tryGetBatch(max, true)
+	err := q.tryGetBatch(b, max, true)
 	if waitable(err) {
-		err = q.await(ctx, &q.get, func(spin bool) (err error) {
-			msgs, err = q.tryGetBatch(max, spin)
-			return err
-		})
+		err = q.await(ctx, &q.get, func(spin bool) error { return q.tryGetBatch(b, max, spin) })
 	}
 	if err != nil {
-		err = getError(q.name, err)
+		return getError(q.name, err)
 	}
-	return msgs, err
+	return nil
 }
 
 // tryGetBatch returns nil if it got any.
-func (q *Queue) tryGetBatch(max int, spin bool) (msgs [][]byte, err error) {
+func (q *Queue) tryGetBatch(b *Batch, max int, spin bool) error {
 	l, err := q.lane(context.Background(), false)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer q.release(l)
-	var b batch
 	for len(b.ends) < max && err == nil {
-		err = q.getSomeOn(l, &b, max-len(b.ends), spin && len(b.ends) == 0)
+		err = q.getSomeOn(l, b, max-len(b.ends), spin && len(b.ends) == 0)
 	}
+	q.release(l)
 	if len(b.ends) > 0 && (waitable(err) || err == io.EOF) {
 		err = nil
 	}
-	return b.split(), err
-}
-
-// batch collects messages in one piece of memory.
-type batch struct {
-	data []byte
-	ends []int
-}
-
-func (b *batch) split() [][]byte {
-	msgs := make([][]byte, len(b.ends))
 	from := 0
-	for i, to := range b.ends {
-		msgs[i] = b.data[from:to:to]
+	for _, to := range b.ends {
+		b.msgs = append(b.msgs, b.data[from:to:to])
 		from = to
 	}
-	return msgs
+	return err
 }
 
 // getSomeOn gets the messages of one entry, at most max.
-func (q *Queue) getSomeOn(l *lane, b *batch, max int, spin bool) (err error) {
+func (q *Queue) getSomeOn(l *lane, b *Batch, max int, spin bool) (err error) {
 	defer q.guard(debug.SetPanicOnFault(true), &err)
 	for range maxRetries {
 		word, err := q.headOn(l, spin)
@@ -280,7 +285,7 @@ func (q *Queue) getSomeOn(l *lane, b *batch, max int, spin bool) (err error) {
 // If messages remain, it copies first and then takes by moving the slot's
 // next: the block stays in the ring, strict order holds message by message,
 // and no consumer hoards a block. Who takes the last ones takes the block.
-func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *batch, max int) ([]byte, int, error) {
+func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *Batch, max int) ([]byte, int, error) {
 	p, ok := q.r.packed(word.block())
 	left := int(p.count) - int(word.next())
 	if !ok || left <= 0 {
@@ -315,17 +320,19 @@ func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *batch, max int) 
 }
 
 // forget drops the last n ends, if they were added.
-func (b *batch) forget(n int, added bool) {
+func (b *Batch) forget(n int, added bool) {
 	if b != nil && added {
 		b.ends = b.ends[:len(b.ends)-n]
 	}
 }
 
 // copyPacked appends n messages from next on; false leaves b as it was.
-func (q *Queue) copyPacked(buf []byte, p packed, next uint32, n int, b *batch) ([]byte, bool) {
+func (q *Queue) copyPacked(buf []byte, p packed, next uint32, n int, b *Batch) ([]byte, bool) {
 	start := 0
 	if b != nil {
 		start = len(b.ends)
+		buf = slices.Grow(buf, len(p.payload))
+		b.ends = slices.Grow(b.ends, n)
 	}
 	for i := range uint32(n) {
 		m, ok := p.message(next + i)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,10 +42,12 @@ type pool struct {
 // lane returns a lane for one operation or lease. It waits while all are in
 // use. The caller gives it back with release.
 func (q *Queue) lane(ctx context.Context, lease bool) (*lane, error) {
-	if !lease {
-		if l := q.takeSpare(); l != nil {
-			return l, nil
-		}
+	fast := &q.spare
+	if lease {
+		fast = &q.spareLease
+	}
+	if l := q.takeSpare(fast); l != nil {
+		return l, nil
 	}
 	for {
 		l, wait, err := q.laneOrWait(lease)
@@ -104,9 +107,9 @@ func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 func (q *Queue) joined(l *lane) { q.pool.open++; q.lanes[l.id] = l }
 func (q *Queue) left(l *lane)   { q.pool.open--; q.lanes[l.id] = nil }
 
-// takeSpare takes the lane of the fast path, if it is there.
-func (q *Queue) takeSpare() *lane {
-	if k := q.spare.Swap(0); k != 0 {
+// takeSpare takes the lane of a fast path, if it is there.
+func (q *Queue) takeSpare(fast *atomic.Uint32) *lane {
+	if k := fast.Swap(0); k != 0 {
 		return q.lanes[k-1]
 	}
 	return nil
@@ -114,19 +117,37 @@ func (q *Queue) takeSpare() *lane {
 
 // pick takes an idle lane if there is one that may be used so; mu is held.
 func (q *Queue) pick(lease bool) *lane {
-	if lease && q.pool.open-q.pool.leased < 2 {
-		return nil
+	if lease {
+		if l := q.takeSpare(&q.spareLease); l != nil {
+			return l
+		}
+		if q.pool.open-q.pool.leased < 2 {
+			return nil
+		}
 	}
-	l := q.takeSpare()
+	l := q.takeSpare(&q.spare)
 	if n := len(q.pool.idle); l == nil && n > 0 {
 		l = q.pool.idle[n-1]
 		q.pool.idle = q.pool.idle[:n-1]
 	}
-	if l != nil && lease {
-		l.leased = true
-		q.pool.leased++
+	if l == nil {
+		l = q.takeSpare(&q.spareLease)
+	}
+	if l != nil {
+		q.setLeased(l, lease)
 	}
 	return l
+}
+
+// setLeased counts l as leased, or not; mu is held.
+func (q *Queue) setLeased(l *lane, leased bool) {
+	switch {
+	case leased && !l.leased:
+		q.pool.leased++
+	case !leased && l.leased:
+		q.pool.leased--
+	}
+	l.leased = leased
 }
 
 func (q *Queue) unwait(wait chan struct{}) {
@@ -153,19 +174,25 @@ func (q *Queue) wakeWaiter() {
 
 // release gives a lane back.
 func (q *Queue) release(l *lane) {
-	if !l.leased && q.spare.CompareAndSwap(0, 1+l.id) {
+	fast := &q.spare
+	if l.leased {
+		fast = &q.spareLease
+	}
+	if fast.CompareAndSwap(0, 1+l.id) {
 		if q.waiting.Load() == 0 && !q.closed.Load() {
 			return
 		}
-		l = q.takeSpare()
+		l = q.takeSpare(fast)
 	}
+	q.releaseSlow(l)
+}
+
+// releaseSlow gives a lane back, or none, and tells those who wait for one.
+func (q *Queue) releaseSlow(l *lane) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if l != nil {
-		if l.leased {
-			l.leased = false
-			q.pool.leased--
-		}
+		q.setLeased(l, false)
 		q.pool.idle = append(q.pool.idle, l)
 	}
 	q.wakeWaiter()
@@ -177,8 +204,11 @@ func (q *Queue) release(l *lane) {
 // leaveAll ends the idle lanes of a closed handle, and the handle's memory with
 // the last one; mu is held. Lanes in use come here by their release.
 func (q *Queue) leaveAll() {
-	if l := q.takeSpare(); l != nil {
-		q.pool.idle = append(q.pool.idle, l)
+	for _, fast := range []*atomic.Uint32{&q.spare, &q.spareLease} {
+		if l := q.takeSpare(fast); l != nil {
+			q.setLeased(l, false)
+			q.pool.idle = append(q.pool.idle, l)
+		}
 	}
 	for _, l := range q.pool.idle {
 		q.leave(l.id)

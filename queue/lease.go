@@ -290,8 +290,8 @@ func (q *Queue) leaveKept() {
 		} else {
 			q.leave(l.id)
 		}
+		q.setLeased(l, false)
 		q.left(l)
-		q.pool.leased--
 	}
 	q.pool.kept = nil
 	q.nkept.Store(0)

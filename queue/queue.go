@@ -32,8 +32,11 @@ type Queue struct {
 	closed atomic.Bool
 	done   chan struct{} // closed by Close
 
-	spare atomic.Uint32 // fast path: 1 + the number of a lane that nobody uses, or 0
-	lanes []*lane       // by number; one that is joined stays in its place
+	// The fast path to a lane that nobody uses: 1 + its number, or 0. A lane in
+	// spareLease counts as leased.
+	spare, spareLease atomic.Uint32
+
+	lanes []*lane // by number; one that is joined stays in its place
 
 	mu      sync.Mutex // guards pool and gone
 	pool    pool
