@@ -53,6 +53,9 @@ func queueCreate(c *call) error {
 	if o.Mode, err = c.mode(); err != nil {
 		return err
 	}
+	if err := checkRoom(c.arg(0), int64(o.Memory)); err != nil {
+		return c.queueAdvice(err)
+	}
 	q, err := queue.Create(c.arg(0), o)
 	if err != nil {
 		return c.queueAdvice(err)

@@ -46,6 +46,9 @@ func shmCreate(c *call) error {
 	if c.set("name") && c.str("name") == "" {
 		return usagef("--name is empty")
 	}
+	if err := checkRoom(c.str("name"), int64(n)); err != nil {
+		return shmAdvice(err)
+	}
 	region, err := shm.Create(c.str("name"), n, &shm.Options{Mode: mode})
 	if err != nil {
 		return shmAdvice(err)
