@@ -110,7 +110,7 @@ func TestDescriptorsInOddPlaces(t *testing.T) {
 			oob = append(oob, sysRights([]int{int(files[0].Fd())})...)
 		}
 		_ = c.raw.Control(func(fd uintptr) {
-			if _, err := sysSend(int(fd), p, oob); err != nil {
+			if _, err := sysSend(int(fd), p, nil, oob); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -41,15 +41,20 @@ func sysRecv(fd int, p, oob []byte) (int, control, error) {
 	}
 }
 
-// sysSend writes p and, if it is not empty, the control message oob, without
-// waiting and without SIGPIPE.
-func sysSend(fd int, p, oob []byte) (int, error) {
+// sysSend writes p, q if it is not empty, and the control message oob if that
+// is not, without waiting and without SIGPIPE.
+func sysSend(fd int, p, q, oob []byte) (int, error) {
 	var msg unix.Msghdr
-	var iov unix.Iovec
-	iov.Base = unsafe.SliceData(p)
-	iov.SetLen(len(p))
-	msg.Iov = &iov
+	var iov [2]unix.Iovec
+	iov[0].Base = unsafe.SliceData(p)
+	iov[0].SetLen(len(p))
+	iov[1].Base = unsafe.SliceData(q)
+	iov[1].SetLen(len(q))
+	msg.Iov = &iov[0]
 	msg.SetIovlen(1)
+	if len(q) > 0 {
+		msg.SetIovlen(2)
+	}
 	if len(oob) > 0 {
 		msg.Control = unsafe.SliceData(oob)
 		msg.SetControllen(len(oob))

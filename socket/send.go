@@ -68,7 +68,7 @@ type outbound struct {
 
 	// the call under way
 	ctx     context.Context // nil: do not wait at all
-	p       []byte
+	p, q    []byte
 	rights  []byte // control message for the first byte that goes out
 	n       int
 	err     error
@@ -127,7 +127,15 @@ func (out *outbound) settle() {
 		out.waiting = false
 		out.gate.release()
 	}
-	out.buffered.Store(out.fw.Buffered() > 0)
+	out.noteBuffered()
+}
+
+// noteBuffered keeps buffered true to fw. A store is far dearer than a load,
+// and most calls change nothing. Precondition: the caller has the turn.
+func (out *outbound) noteBuffered() {
+	if b := out.fw.Buffered() > 0; b != out.buffered.Load() {
+		out.buffered.Store(b)
+	}
 }
 
 // buffer is SendBuffered.
@@ -141,6 +149,12 @@ func (out *outbound) buffer(ctx context.Context, msg []byte) error {
 	defer out.turn.unlock()
 	if out.c.closed.Load() {
 		return os.ErrClosed
+	}
+	if out.fw.Fits(len(msg)) { // nearly always: nothing can block or fail
+		_ = out.fw.BufferMessage(msg)
+		out.noteBuffered()
+		out.flushSoon()
+		return nil
 	}
 	out.ctx = ctx
 	err := out.fw.BufferMessage(msg)
@@ -174,12 +188,19 @@ func (out *outbound) flushNow() {
 	out.turn.unlock()
 }
 
-// Write makes out the stream that the frame.Writer writes. It waits for room,
-// no longer than the call's context allows.
-func (out *outbound) Write(p []byte) (int, error) {
+// Write makes out the stream that the frame.Writer writes.
+func (out *outbound) Write(p []byte) (int, error) { return out.WriteVector(p, nil) }
+
+// WriteVector writes p and then q, in one sendmsg if there is room. It waits
+// for room, no longer than the call's context allows.
+func (out *outbound) WriteVector(p, q []byte) (int, error) {
 	done := 0
-	for done < len(p) {
-		out.p = p[done:]
+	for done < len(p)+len(q) {
+		if done < len(p) {
+			out.p, out.q = p[done:], q
+		} else {
+			out.p, out.q = q[done-len(p):], nil
+		}
 		err := out.c.raw.Write(out.attempt)
 		if err != nil {
 			if err = out.interrupted(err); err == nil {
@@ -189,10 +210,10 @@ func (out *outbound) Write(p []byte) (int, error) {
 			done += out.n
 			continue
 		}
-		out.p = nil
+		out.p, out.q = nil, nil
 		return done, out.c.cause(err)
 	}
-	out.p = nil
+	out.p, out.q = nil, nil
 	return done, nil
 }
 
@@ -218,7 +239,7 @@ func (out *outbound) interrupted(err error) error {
 
 // try writes once, and prepares to wait if there is no room.
 func (out *outbound) try(fd uintptr) bool {
-	out.n, out.err = sysSend(int(fd), out.p, out.rights)
+	out.n, out.err = sysSend(int(fd), out.p, out.q, out.rights)
 	if out.err == nil {
 		out.rights = nil
 	}

@@ -44,9 +44,10 @@ func closeOnExec(oob []byte) {
 	}
 }
 
-func sysSend(fd int, p, oob []byte) (int, error) {
+// sysSend writes p, q and the control message oob without waiting.
+func sysSend(fd int, p, q, oob []byte) (int, error) {
 	for {
-		n, err := unix.SendmsgN(fd, p, oob, nil, unix.MSG_DONTWAIT|sendFlags)
+		n, err := unix.SendmsgBuffers(fd, [][]byte{p, q}, oob, nil, unix.MSG_DONTWAIT|sendFlags)
 		if err != unix.EINTR {
 			return n, err
 		}

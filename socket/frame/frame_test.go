@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -223,9 +224,21 @@ func TestWriterLimit(t *testing.T) {
 // a message whose first byte went out follows wholly, one that failed before
 // that is not sent.
 func TestWriterNeverTearsAFrame(t *testing.T) {
+	for _, step := range []int{1777, 65_536, 65_540, 100_000} {
+		t.Run(fmt.Sprintf("plain, %d bytes a write", step), func(t *testing.T) {
+			out := &stutteringWriter{step: step}
+			neverTears(t, out, &out.Buffer)
+		})
+		t.Run(fmt.Sprintf("vector, %d bytes a write", step), func(t *testing.T) {
+			out := &stutteringVector{stutteringWriter{step: step}}
+			neverTears(t, out, &out.Buffer)
+		})
+	}
+}
+
+func neverTears(t *testing.T, dst io.Writer, out *bytes.Buffer) {
 	is := is.New(t)
-	out := &stutteringWriter{step: 1777}
-	w := NewWriter(out, Unlimited)
+	w := NewWriter(dst, Unlimited)
 	var want [][]byte
 	for i, n := range append(sizes, sizes...) {
 		msg := pattern(n)
@@ -243,7 +256,7 @@ func TestWriterNeverTearsAFrame(t *testing.T) {
 	}
 	for w.Flush() != nil {
 	}
-	r := NewReader(&out.Buffer, Unlimited)
+	r := NewReader(out, Unlimited)
 	for _, m := range want {
 		got, err := r.ReadMessage(nil)
 		is.NoErr(err)
@@ -336,8 +349,12 @@ func FuzzWriterReader(f *testing.F) {
 	f.Add([]byte("abc"), 5, 2)
 	f.Add(bytes.Repeat([]byte("z"), 70_000), 4096, 1000)
 	f.Fuzz(func(t *testing.T, data []byte, cut, step int) {
-		out := &stutteringWriter{step: max(100, step)}
-		w := NewWriter(out, Unlimited)
+		out := &stutteringVector{stutteringWriter{step: max(100, step)}}
+		var dst io.Writer = &out.stutteringWriter
+		if step%2 == 0 {
+			dst = out
+		}
+		w := NewWriter(dst, Unlimited)
 		cut = min(max(cut, 0), len(data))
 		for _, m := range [][]byte{data[:cut], data[cut:], data} {
 			if err := w.BufferMessage(m); err != nil && !errors.Is(err, errFlaky) {
@@ -444,4 +461,11 @@ func (s *stutteringWriter) Write(p []byte) (int, error) {
 	}
 	n, _ := s.Buffer.Write(p[:s.step])
 	return n, errFlaky
+}
+
+// stutteringVector does the same for two buffers at once.
+type stutteringVector struct{ stutteringWriter }
+
+func (s *stutteringVector) WriteVector(p, q []byte) (int, error) {
+	return s.Write(append(bytes.Clone(p), q...))
 }

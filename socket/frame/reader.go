@@ -15,7 +15,7 @@ const (
 
 	// growChunk bounds what a bare length makes us allocate: a longer message
 	// gets more memory only when this much of it has arrived.
-	growChunk = 64 << 10
+	growChunk = 16 << 10
 
 	maxEmptyReads = 100
 )
@@ -35,6 +35,7 @@ type Reader struct {
 	buf     []byte
 	r, w    int
 	filled  bool   // the last read filled all of buf
+	large   bool   // the last message was one of directSize or more
 	inBody  bool   // the header is consumed, want bytes belong to the message
 	want    int    // length of the message under way
 	body    []byte // its bytes so far, ours, while interrupted
@@ -119,6 +120,7 @@ func (r *Reader) ReadRaw(p []byte) (int, error) {
 func (r *Reader) done() {
 	r.offset += int64(r.want)
 	r.frame = r.offset
+	r.large = r.want >= directSize
 	r.inBody, r.want, r.body = false, 0, nil
 }
 
@@ -229,7 +231,13 @@ func (r *Reader) fill(need int) error {
 		r.r = 0
 	}
 	for r.w-r.r < need {
-		n, err := r.read(r.buf[r.w:])
+		room := r.buf[r.w:]
+		if r.large && !r.inBody && len(room) > minBuffer {
+			// Another large one is likely: its payload shall go straight to
+			// where it stays.
+			room = room[:minBuffer]
+		}
+		n, err := r.read(room)
 		r.w += n
 		r.filled = r.w == len(r.buf)
 		switch {

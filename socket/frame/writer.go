@@ -10,6 +10,7 @@ import "io"
 // frames.
 type Writer struct {
 	dst   io.Writer
+	vec   VectorWriter // dst, if it is one
 	limit uint64
 	buf   []byte
 }
@@ -17,7 +18,24 @@ type Writer struct {
 // NewWriter returns a Writer of messages up to limit bytes; a limit of zero or
 // below means DefaultLimit.
 func NewWriter(dst io.Writer, limit int) *Writer {
-	return &Writer{dst: dst, limit: limitOf(limit)}
+	vec, _ := dst.(VectorWriter)
+	return &Writer{dst: dst, vec: vec, limit: limitOf(limit)}
+}
+
+// VectorWriter is what a stream may offer beside io.Writer: to write two
+// buffers as if they were one, as writev(2) does. It spares large messages a
+// copy.
+type VectorWriter interface {
+	WriteVector(p, q []byte) (int, error)
+}
+
+// directSize is from where on a message is not worth copying.
+const directSize = 16 << 10
+
+// Fits reports whether BufferMessage would take a message of n bytes without
+// writing and without an error.
+func (w *Writer) Fits(n int) bool {
+	return n < directSize && len(w.buf) <= maxBuffer-directSize-longHeaderLen && uint64(n) <= w.limit
 }
 
 // Buffered returns the number of bytes that wait for Flush.
@@ -47,6 +65,9 @@ func (w *Writer) BufferMessage(msg []byte) error {
 		return tooLarge(uint64(len(msg)), w.limit)
 	}
 	size := HeaderLen(len(msg)) + len(msg)
+	if w.vec != nil && len(msg) >= directSize {
+		return w.writeVector(msg)
+	}
 	if len(w.buf)+size > maxBuffer {
 		if err := w.Flush(); err != nil {
 			return err
@@ -60,6 +81,31 @@ func (w *Writer) BufferMessage(msg []byte) error {
 	return nil
 }
 
+// writeVector writes everything buffered and msg, from the caller's memory.
+func (w *Writer) writeVector(msg []byte) error {
+	before := len(w.buf)
+	w.buf = AppendHeader(w.buf, len(msg))
+	head := len(w.buf)
+	n, err := w.vec.WriteVector(w.buf, msg)
+	n = min(max(n, 0), head+len(msg))
+	switch {
+	case err == nil && n == head+len(msg):
+		w.drained()
+		return nil
+	case err == nil:
+		err = io.ErrShortWrite
+	}
+	switch {
+	case n <= before: // nothing of msg
+		w.buf = w.buf[:copy(w.buf, w.buf[n:before])]
+	case n < head:
+		w.buf = append(w.buf[:copy(w.buf, w.buf[n:])], msg...)
+	default:
+		w.buf = append(w.buf[:0], msg[n-head:]...)
+	}
+	return err
+}
+
 // Flush writes everything buffered. On an error the unwritten rest stays.
 func (w *Writer) Flush() error {
 	if len(w.buf) == 0 {
@@ -70,11 +116,17 @@ func (w *Writer) Flush() error {
 		w.buf = w.buf[:copy(w.buf, w.buf[n:])]
 		return err
 	}
+	w.drained()
+	return nil
+}
+
+// drained empties the buffer, and lets go of one that an interrupted message
+// has made large.
+func (w *Writer) drained() {
 	w.buf = w.buf[:0]
 	if cap(w.buf) > 2*maxBuffer {
 		w.buf = nil
 	}
-	return nil
 }
 
 // writeLarge writes a message that does not fit the buffer: the header goes

@@ -1,0 +1,259 @@
+//go:build unix
+
+package socket
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// The benchmarks run against another process: this binary as a helper. The
+// peers are net.UnixConn with a length prefix, in the same run.
+
+func registerBench() bool {
+	helpers["bench-echo"] = func(args []string) {
+		benchServe(args[0], func(c *Conn, buf []byte) []byte {
+			m, err := c.RecvInto(context.Background(), buf)
+			if err != nil || c.Send(context.Background(), m.Data) != nil {
+				return nil
+			}
+			return m.Data
+		})
+	}
+	// bench-sink answers an empty message only.
+	helpers["bench-sink"] = func(args []string) {
+		benchServe(args[0], func(c *Conn, buf []byte) []byte {
+			m, err := c.RecvInto(context.Background(), buf)
+			if err != nil || len(m.Data) == 0 && c.Send(context.Background(), nil) != nil {
+				return nil
+			}
+			return m.Data
+		})
+	}
+	helpers["bench-net-echo"] = func(args []string) { benchServeNet(args[0], true) }
+	helpers["bench-net-sink"] = func(args []string) { benchServeNet(args[0], false) }
+	return true
+}
+
+var _ = registerBench()
+
+var benchOptions = ConnOptions{MaxMessage: 8 << 20}
+
+func benchServe(path string, serve func(*Conn, []byte) []byte) {
+	o := &ListenOptions{Conn: benchOptions}
+	if os.Getenv("SOCKET_BENCH_SPIN") != "" {
+		o.Conn.Spin = 50 * time.Microsecond
+	}
+	if os.Getenv("SOCKET_BENCH_BUFFER") != "" {
+		o.Conn.WriteBuffer = 4 << 20
+	}
+	l, err := Listen(path, o)
+	if err != nil {
+		panic(err)
+	}
+	c, err := l.Accept(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	for buf := make([]byte, 1); buf != nil; {
+		buf = serve(c, buf)
+	}
+}
+
+// netSend and netRecv are what one writes by hand: a length, then the bytes.
+func netSend(c net.Conn, frame []byte) error {
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	_, err := c.Write(frame)
+	return err
+}
+
+func netRecv(c net.Conn, buf []byte) ([]byte, error) {
+	if _, err := io.ReadFull(c, buf[:4]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(buf)
+	_, err := io.ReadFull(c, buf[4:4+n])
+	return buf[:4+n], err
+}
+
+func benchServeNet(path string, echo bool) {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		panic(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		panic(err)
+	}
+	buf := make([]byte, 8<<20)
+	for {
+		f, err := netRecv(c, buf)
+		if err != nil {
+			return
+		}
+		if (echo || len(f) == 4) && netSend(c, f) != nil {
+			return
+		}
+	}
+}
+
+// benchPeer starts a helper and connects to it.
+func benchPeer(b *testing.B, name string, o ConnOptions) *Conn {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "s")
+	cmd := helper(b, name, path)
+	if o.Spin > 0 {
+		cmd.Env = append(cmd.Env, "SOCKET_BENCH_SPIN=1")
+	}
+	if o.WriteBuffer > 0 {
+		cmd.Env = append(cmd.Env, "SOCKET_BENCH_BUFFER=1")
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	c, err := Dial(soon(b), path, &DialOptions{Wait: true, Conn: o})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { c.Close() })
+	return c
+}
+
+func BenchmarkPingPongOtherProcess(b *testing.B) {
+	for _, size := range []int{64, 1 << 10, 16 << 10, 1 << 20} {
+		name := fmt.Sprintf("%dB", size)
+		spin := benchOptions
+		spin.Spin = 50 * time.Microsecond
+		large := benchOptions
+		large.WriteBuffer = 4 << 20
+		for kind, o := range map[string]ConnOptions{"sleeping": benchOptions, "spinning": spin, "large-buffer": large} {
+			b.Run(name+"/"+kind, func(b *testing.B) {
+				c := benchPeer(b, "bench-echo", o)
+				msg, buf := pattern(size), make([]byte, size)
+				ctx := context.Background()
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := c.Send(ctx, msg); err != nil {
+						b.Fatal(err)
+					}
+					if _, err := c.RecvInto(ctx, buf); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+		b.Run(name+"/net.UnixConn", func(b *testing.B) {
+			c := benchPeer(b, "bench-net-echo", benchOptions).NetConn().(*netConn)
+			uc := unixConn(b, c)
+			buf := make([]byte, size+4)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := netSend(uc, buf); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := netRecv(uc, buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// unixConn makes a *net.UnixConn of the same socket.
+func unixConn(b *testing.B, n *netConn) net.Conn {
+	b.Helper()
+	f, err := n.c.File()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	uc, err := net.FileConn(f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { uc.Close() })
+	return uc
+}
+
+func BenchmarkStreamOtherProcess(b *testing.B) {
+	for _, size := range []int{64, 1 << 10, 64 << 10, 1 << 20} {
+		name := fmt.Sprintf("%dB", size)
+		large := benchOptions
+		large.WriteBuffer = 4 << 20
+		for kind, o := range map[string]ConnOptions{"buffered": benchOptions, "buffered-large": large} {
+			b.Run(name+"/"+kind, func(b *testing.B) {
+				c := benchPeer(b, "bench-sink", o)
+				msg := pattern(size)
+				ctx := context.Background()
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := c.SendBuffered(ctx, msg); err != nil {
+						b.Fatal(err)
+					}
+				}
+				benchDrain(b, c)
+			})
+		}
+		b.Run(name+"/each", func(b *testing.B) {
+			c := benchPeer(b, "bench-sink", benchOptions)
+			msg := pattern(size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.Send(context.Background(), msg); err != nil {
+					b.Fatal(err)
+				}
+			}
+			benchDrain(b, c)
+		})
+		b.Run(name+"/net.UnixConn", func(b *testing.B) {
+			uc := unixConn(b, benchPeer(b, "bench-net-sink", benchOptions).NetConn().(*netConn))
+			buf := make([]byte, size+4)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := netSend(uc, buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := netSend(uc, buf[:4]); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := netRecv(uc, buf); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// benchDrain waits until the peer has had everything.
+func benchDrain(b *testing.B, c *Conn) {
+	b.Helper()
+	if err := c.Send(context.Background(), nil); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := c.Recv(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkDialAcceptSameProcess(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "s")
+	go echo(listen(b, path, nil))
+	for b.Loop() {
+		c, err := Dial(context.Background(), path, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.Close()
+	}
+}
