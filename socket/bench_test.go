@@ -10,8 +10,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ipcctl/ipc/acl"
 )
 
 // The benchmarks run against another process: this binary as a helper. The
@@ -256,4 +261,62 @@ func BenchmarkDialAcceptSameProcess(b *testing.B) {
 		}
 		c.Close()
 	}
+}
+
+// BenchmarkIdleConnection reports the memory of a connection that has carried
+// a message each way and whose owner waits in Recv.
+func BenchmarkIdleConnection(b *testing.B) {
+	const n = 1000
+	ctx, cancel := context.WithCancel(context.Background())
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		var ends []*Conn
+		var wg sync.WaitGroup
+		for range n / 2 {
+			x, y, err := Pair()
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, c := range []*Conn{x, y} {
+				if err := c.Send(ctx, []byte("hello")); err != nil {
+					b.Fatal(err)
+				}
+			}
+			ends = append(ends, x, y)
+		}
+		var got atomic.Int64
+		for _, c := range ends {
+			wg.Go(func() {
+				for {
+					if _, err := c.Recv(ctx); err != nil {
+						return
+					}
+					got.Add(1)
+				}
+			})
+		}
+		eventually(b, "everyone waits", func() bool { return got.Load() == n })
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		used := after.HeapInuse + after.StackInuse - before.HeapInuse - before.StackInuse
+		b.ReportMetric(float64(used)/n, "B/conn")
+		for _, c := range ends {
+			c.Close()
+		}
+		wg.Wait()
+	}
+	cancel()
+}
+
+func BenchmarkPeer(b *testing.B) {
+	x, _ := pair(b, nil)
+	b.Run("asked of the kernel", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := acl.PeerOf(x); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
