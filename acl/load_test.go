@@ -69,3 +69,10 @@ func TestLoad(t *testing.T) {
 		is.Equal(p.Name(), path)
 	}
 }
+
+// asRoot skips what only root can set up.
+func asRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to become another user")
+	}
+}

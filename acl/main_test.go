@@ -3,14 +3,9 @@ package acl
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 )
-
-// watchdog bounds a hang; nothing here takes that long.
-const watchdog = 60 * time.Second
 
 // helpers are the processes that tests start: this binary again, with the
 // helper's name in ACL_TEST_HELPER.
@@ -27,19 +22,6 @@ func TestMain(m *testing.M) {
 		code = leaks(before)
 	}
 	os.Exit(code)
-}
-
-// helper prepares to run the named helper process with args.
-func helper(t testing.TB, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), self, args...)
-	cmd.Env = append(os.Environ(), "ACL_TEST_HELPER="+name)
-	cmd.Stderr = os.Stderr
-	return cmd
 }
 
 // openFiles lists what our descriptors refer to, where the system tells.
@@ -69,14 +51,4 @@ func leaks(before map[string]string) int {
 		code = 1
 	}
 	return code
-}
-
-// within waits for done, or fails after the watchdog's time.
-func within(t testing.TB, what string, done <-chan struct{}) {
-	t.Helper()
-	select {
-	case <-done:
-	case <-time.After(watchdog):
-		t.Fatalf("%s: not within %v", what, watchdog)
-	}
 }

@@ -8,9 +8,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 )
@@ -28,6 +30,29 @@ func init() {
 			return
 		}
 		io.Copy(io.Discard, c) // until the server hangs up, or a signal comes
+	}
+}
+
+// helper prepares to run the named helper process with args.
+func helper(t testing.TB, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), "ACL_TEST_HELPER="+name)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// within waits for done, or fails after the watchdog's time.
+func within(t testing.TB, what string, done <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(watchdog):
+		t.Fatalf("%s: not within %v", what, watchdog)
 	}
 }
 
@@ -86,13 +111,6 @@ func TestPeerOfProcess(t *testing.T) {
 	is.Equal(s.StartTime, start)
 	is.True(s.StartTime >= self.StartTime)
 	is.True(s.Knows(FieldID | FieldGroups | FieldPID | FieldStartTime))
-}
-
-// asRoot skips what only root can set up.
-func asRoot(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to become another user")
-	}
 }
 
 func TestPeerOfOtherUsers(t *testing.T) {

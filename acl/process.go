@@ -11,8 +11,8 @@ type Process struct {
 	start uint64
 	pin   pin
 
-	once sync.Once // starts the one waiter behind Done
-	done chan struct{}
+	once sync.Once     // starts the one waiter behind Done
+	done chan struct{} // made by whoever makes the Process
 }
 
 // A pin is how a system holds on to a process.
@@ -20,10 +20,6 @@ type pin interface {
 	exited() bool // also true once closed
 	wait()        // returns when the process has exited or the pin is closed
 	close() error // wakes wait; idempotent
-}
-
-func newProcess(pid int32, start uint64, p pin) *Process {
-	return &Process{pid: pid, start: start, pin: p, done: make(chan struct{})}
 }
 
 // PID returns the process id, or 0 if it lives in another pid namespace.

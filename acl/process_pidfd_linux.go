@@ -32,7 +32,7 @@ func pinPidfd(pidfd int, pid int32) (*Process, error) {
 		return nil, err
 	}
 	start, _ := pinnedStart(pidfd, pid)
-	return newProcess(pid, start, &pidfdPin{f, raw}), nil
+	return &Process{pid: pid, start: start, pin: &pidfdPin{f, raw}, done: make(chan struct{})}, nil
 }
 
 // pinPID pins the process that has pid now.

@@ -1,4 +1,4 @@
-//go:build !linux || ipcportable
+//go:build darwin || (linux && ipcportable)
 
 package acl
 
@@ -31,7 +31,10 @@ func pinPID(pid int32) (*Process, error) {
 	if !running {
 		return nil, fmt.Errorf("process %d: %w", pid, os.ErrProcessDone)
 	}
-	return newProcess(pid, start, &pollPin{pid: pid, start: start, closed: make(chan struct{})}), nil
+	return &Process{
+		pid: pid, start: start, done: make(chan struct{}),
+		pin: &pollPin{pid: pid, start: start, closed: make(chan struct{})},
+	}, nil
 }
 
 func (p *pollPin) exited() bool {

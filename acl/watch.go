@@ -14,9 +14,9 @@ import (
 
 // WatchOptions say how a [Watcher] notices changes.
 type WatchOptions struct {
-	// Interval is how often the files are looked at where the kernel can't
-	// tell of changes; 0 means 1 s. Where it can, they are looked at every
-	// 30 s all the same, for file systems on a network.
+	// Interval is how often the files are looked at: 0 means every second,
+	// or every 10 s where the kernel tells of changes. It can't tell of all:
+	// those that another host makes, or a link to the directory.
 	Interval time.Duration
 	// Poll does without the kernel's help.
 	Poll bool
@@ -73,9 +73,6 @@ func Watch(path string, o *WatchOptions) (*Watcher, error) {
 		o = &WatchOptions{}
 	}
 	w := &Watcher{path: path, subscribers: map[int]func(Change){}, stop: make(chan struct{}), interval: o.Interval}
-	if w.interval <= 0 {
-		w.interval = time.Second
-	}
 	// The notifier comes first: a change between it and the load is not missed.
 	var n notifier = noNotifier{}
 	if !o.Poll {
@@ -83,6 +80,12 @@ func Watch(path string, o *WatchOptions) (*Watcher, error) {
 			n = kernel
 		} else if !errors.Is(err, errors.ErrUnsupported) {
 			return nil, fmt.Errorf("acl: watch %q: %w", path, err)
+		}
+	}
+	if w.interval <= 0 {
+		w.interval = time.Second
+		if n.events() != nil {
+			w.interval = 10 * time.Second
 		}
 	}
 	n.watch([]string{path})
@@ -260,8 +263,6 @@ const (
 	// that is waited for at most.
 	settle       = 50 * time.Millisecond
 	settleRounds = 100
-	// slowly is how often to look at the files where the kernel tells of changes.
-	slowly = 30 * time.Second
 	// recent is the age at which a file's time of change can be trusted to
 	// differ from that of a later change, on any file system.
 	recent = 2 * time.Second
@@ -269,11 +270,7 @@ const (
 
 func (w *Watcher) run(n notifier) {
 	defer n.close()
-	interval := w.interval
-	if n.events() != nil {
-		interval = max(interval, slowly)
-	}
-	tick := time.NewTicker(interval)
+	tick := time.NewTicker(w.interval)
 	defer tick.Stop()
 	seen := w.stamp()
 	w.refresh(n) // what has changed since Watch read the files
