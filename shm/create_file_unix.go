@@ -23,7 +23,7 @@ func createFile(path string, size int, o *Options) (*os.File, []byte, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, nil, os.ErrExist // before the work; the link decides
 	}
-	f, publish, discard, err := openUnpublished(path)
+	f, publish, discard, err := openUnpublished(path, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,8 +57,11 @@ func createFile(path string, size int, o *Options) (*os.File, []byte, error) {
 
 // openUnpublished makes an empty file beside path. publish links it to path;
 // discard, which is always called, removes what publish does not need.
-func openUnpublished(path string) (f *os.File, publish func() error, discard func(), err error) {
-	fd, err := openTmpfile(filepath.Dir(path))
+func openUnpublished(path string, o *Options) (f *os.File, publish func() error, discard func(), err error) {
+	fd, err := -1, errors.ErrUnsupported
+	if !o.noTmpfile {
+		fd, err = openTmpfile(filepath.Dir(path))
+	}
 	if err == nil {
 		f = os.NewFile(uintptr(fd), path)
 		return f, func() error { return linkTmpfile(f, path) }, func() {}, nil

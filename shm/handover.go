@@ -17,7 +17,7 @@ func FromFile(f *os.File, o *Options) (*Region, error) {
 	if err != nil {
 		return nil, wrap("attach", f.Name(), err)
 	}
-	s, err := attach(now(), f.Name(), g, true, o.orDefault())
+	s, err := attach(now(), f.Name(), object{f: g}, true, o.orDefault())
 	if err != nil {
 		g.Close()
 		return nil, wrap("attach", f.Name(), err)
@@ -40,7 +40,7 @@ func ReaderFromFile(f *os.File, o *Options) (*Reader, error) {
 	if err != nil {
 		return nil, wrap("attach", f.Name(), err)
 	}
-	s, err := attach(now(), f.Name(), g, false, opt)
+	s, err := attach(now(), f.Name(), object{f: g}, false, opt)
 	if err != nil {
 		g.Close()
 		return nil, wrap("attach", f.Name(), err)
@@ -70,7 +70,7 @@ func copied(f *os.File, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := attach(now(), f.Name(), g, false, o)
+	s, err := attach(now(), f.Name(), object{f: g}, false, o)
 	if err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
@@ -88,17 +88,21 @@ func (r *Region) ReaderFile() (*os.File, error) {
 	if r.mem.Closed() {
 		return nil, wrap("reader file", r.name, os.ErrClosed)
 	}
-	err := sealWriters(r.file)
+	err := sealWriters(r.object.f)
 	if err != nil {
 		return nil, wrap("reader file", r.name, err)
 	}
-	f, err := reopenReadOnly(r.file)
+	from := r.object.f
+	if r.object.reader != nil {
+		from = r.object.reader
+	}
+	f, err := reopenReadOnly(from)
 	return f, wrap("reader file", r.name, err)
 }
 
 // Sealed reports whether the object is sealed against shrinking, so that no
 // process can make accesses fault.
-func (s *segment) Sealed() bool { return !s.mem.Closed() && isSealed(s.file) }
+func (s *segment) Sealed() bool { return !s.mem.Closed() && isSealed(s.object.f) }
 
 // now is a ctx that has ended: it makes waitSize look once.
 func now() context.Context {

@@ -30,7 +30,7 @@ func reopenReadOnly(f *os.File) (*os.File, error) {
 	if flags&unix.O_ACCMODE == unix.O_RDONLY {
 		return duplicate(f)
 	}
-	g, err := openObject(f.Name(), false)
+	g, err := reopenByName(f.Name())
 	if err != nil {
 		return nil, fmt.Errorf("a read-only descriptor of an object without a name: %w", errors.ErrUnsupported)
 	}
@@ -40,4 +40,12 @@ func reopenReadOnly(f *os.File) (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("its name refers to another object now: %w", os.ErrNotExist), g.Close())
 	}
 	return g, nil
+}
+
+// reopenByName finds the object behind the name that its file carries.
+func reopenByName(name string) (*os.File, error) {
+	if f, err := shmOpen(name, unix.O_RDONLY, 0); err == nil {
+		return f, nil
+	}
+	return openFile(name, false)
 }

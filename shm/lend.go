@@ -23,14 +23,14 @@ func (s *segment) Lend() (*Loan, error) {
 	if s.mem.Closed() {
 		return nil, wrap("lend", s.name, os.ErrClosed)
 	}
-	id, err := s.file.Stat()
+	id, err := s.object.f.Stat()
 	if err != nil {
 		return nil, wrap("lend", s.name, err)
 	}
 	const tries = 100
 	for range tries {
 		name := generateName()
-		err = linkObject(s.file, name)
+		err = linkObject(s.object.f, name)
 		if err == nil {
 			return &Loan{name: name, id: id}, nil
 		}

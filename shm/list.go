@@ -28,6 +28,8 @@ type Info struct {
 	// process may not look into.
 	Hidden int
 	State  State
+
+	cutShort bool // its creator died before it was complete
 }
 
 // A User is a process that uses a segment.
@@ -49,7 +51,8 @@ const (
 	// Live: at least one process uses it.
 	Live
 	// Orphan: no process on this host uses it, all were seen, and the name is
-	// a generated one, which is made for the life of a process.
+	// a generated one, which is made for the life of a process; or its creator
+	// died before it was complete.
 	Orphan
 )
 
@@ -82,7 +85,7 @@ func (i *Info) state() State {
 	switch {
 	case len(i.Users) > 0 || i.Attached:
 		return Live
-	case i.Hidden == 0 && isGenerated(i.Name):
+	case i.cutShort, i.Hidden == 0 && isGenerated(i.Name):
 		return Orphan
 	}
 	return Idle

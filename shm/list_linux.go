@@ -86,6 +86,9 @@ func devName(major, minor uint32) string {
 	return two(major) + ":" + two(minor)
 }
 
+// initialPidNamespace is PROC_PID_INIT_INO of the kernel's proc_ns.h.
+const initialPidNamespace = "pid:[4026531836]"
+
 // usage is who uses the objects that were asked for.
 type usage struct {
 	want   map[inode][]int
@@ -102,6 +105,9 @@ func scanUsers(want map[inode][]int) *usage {
 		u.devs[id.dev] = id.dev
 	}
 	u.scanLocks()
+	if self, err := os.Readlink("/proc/self/ns/pid"); err != nil || self != initialPidNamespace {
+		u.hidden++ // processes outside this pid namespace may share /dev/shm
+	}
 	dir, err := os.Open("/proc")
 	if err != nil {
 		u.hidden++ // nobody can be seen

@@ -1,4 +1,4 @@
-//go:build !linux || ipcportable
+//go:build !unix
 
 package shm
 

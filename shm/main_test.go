@@ -1,3 +1,5 @@
+//go:build unix
+
 package shm_test
 
 import (
@@ -209,7 +211,7 @@ func watchdogContext(t testing.TB) context.Context {
 // children are what a re-executed test binary can be.
 var children = map[string]func(args []string) error{
 	"hold": childHold, "hostile": childHostile, "locker": childLocker, "permits": childPermits,
-	"cellwriter": childCellWriter, "fulltmpfs": childFullTmpfs,
+	"cellwriter": childCellWriter, "fulltmpfs": childFullTmpfs, "creator": childCreator,
 }
 
 // say prints one line to the parent.

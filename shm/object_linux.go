@@ -3,6 +3,7 @@
 package shm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,12 +21,14 @@ func objectPath(name string) string {
 	return shmDir + name
 }
 
-func createObject(name string, size int, o *Options) (*os.File, []byte, error) {
-	return createFile(objectPath(name), size, o)
+func createObject(name string, size int, o *Options) (object, []byte, error) {
+	f, b, err := createFile(objectPath(name), size, o)
+	return object{f: f}, b, err
 }
 
-func openObject(name string, writable bool) (*os.File, error) {
-	return openFile(objectPath(name), writable)
+func openObject(_ context.Context, name string, writable bool) (object, error) {
+	f, err := openFile(objectPath(name), writable)
+	return object{f: f}, err
 }
 
 func removeObject(name string) error { return removeFile(objectPath(name)) }
@@ -78,13 +81,13 @@ func allocate(fd, size int) error {
 
 // createAnonymous makes a memfd whose size can never change again: a receiver
 // can rely on it without a guard (memfd_create(2)).
-func createAnonymous(size int, o *Options) (*os.File, []byte, error) {
+func createAnonymous(size int, o *Options) (object, []byte, error) {
 	fd, err := unix.MemfdCreate("ipc-shm", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
 	if err == unix.EINVAL { // before 6.3
 		fd, err = unix.MemfdCreate("ipc-shm", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
-		return nil, nil, os.NewSyscallError("memfd_create", err)
+		return object{}, nil, os.NewSyscallError("memfd_create", err)
 	}
 	f := os.NewFile(uintptr(fd), anonymousName)
 	ok := false
@@ -94,18 +97,18 @@ func createAnonymous(size int, o *Options) (*os.File, []byte, error) {
 		}
 	}()
 	if err := unix.Fchmod(fd, uint32(o.mode())); err != nil {
-		return nil, nil, os.NewSyscallError("fchmod", err)
+		return object{}, nil, os.NewSyscallError("fchmod", err)
 	}
 	if err := reserve(fd, size); err != nil {
-		return nil, nil, err
+		return object{}, nil, err
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW); err != nil {
-		return nil, nil, os.NewSyscallError("fcntl", err)
+		return object{}, nil, os.NewSyscallError("fcntl", err)
 	}
 	b, err := initialise(f, size, o)
 	if err != nil {
-		return nil, nil, err
+		return object{}, nil, err
 	}
 	ok = true
-	return f, b, nil
+	return object{f: f}, b, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"sync"
@@ -33,6 +34,8 @@ type Options struct {
 	// the pages out of swap (mlock); Huge asks for huge pages. All three are
 	// wishes: Placement reports what came of them.
 	Populate, Lock, Huge bool
+
+	noTmpfile bool // for tests: as where O_TMPFILE is missing
 }
 
 func (o *Options) orDefault() Options {
@@ -70,9 +73,9 @@ const AttachTimeout = time.Second
 //
 //	close ─▶ no new operation starts ─▶ last operation, view or pin ends ─▶ munmap
 type segment struct {
-	mem  *memory.Memory
-	file *os.File
-	name string
+	mem    *memory.Memory
+	object object
+	name   string
 
 	refused error // what Options.Populate, Lock and Huge asked for in vain
 
@@ -83,10 +86,30 @@ type segment struct {
 	cleanup runtime.Cleanup
 }
 
-// newSegment takes over f and b.
-func newSegment(name string, f *os.File, b []byte, o Options) *segment {
-	s := &segment{name: name, file: f, mem: memory.New(b, unmap)}
-	markUsed(f)
+// An object is an open shared-memory object. attached, where the kernel does
+// not show who uses an object, is what shows it; nil elsewhere.
+type object struct {
+	f        *os.File
+	size     int // bytes that its creator asked for; 0 if only the kernel's size is known
+	attached io.Closer
+	reader   *os.File // a read-only descriptor, where one cannot be made later
+}
+
+func (o object) close() error {
+	var errs []error
+	if o.attached != nil {
+		errs = append(errs, o.attached.Close())
+	}
+	if o.reader != nil {
+		errs = append(errs, o.reader.Close())
+	}
+	return errors.Join(append(errs, o.f.Close())...)
+}
+
+// newSegment takes over obj and b.
+func newSegment(name string, obj object, b []byte, o Options) *segment {
+	s := &segment{name: name, object: obj, mem: memory.New(b, unmap)}
+	markUsed(obj.f)
 	s.refused = place(b, o)
 	s.cleanup = runtime.AddCleanup(s, func(m *memory.Memory) { m.Close() }, s.mem)
 	return s
@@ -102,7 +125,7 @@ func (s *segment) Size() int { return s.mem.Size() }
 // File is the segment's descriptor, to pass on to another process. It belongs
 // to the segment and is closed with it; who receives it has what it allows:
 // that of a Region is writable, that of a Reader is not.
-func (s *segment) File() *os.File { return s.file }
+func (s *segment) File() *os.File { return s.object.f }
 
 // Pin gives the whole mapping to a long-lived user that guards its own
 // accesses against faults. Close returns at once all the same, but the memory
@@ -122,7 +145,7 @@ func (s *segment) Liveness() (*shmsync.Liveness, error) {
 	if s.mem.Closed() {
 		return nil, wrap("liveness", s.name, os.ErrClosed)
 	}
-	l, err := shmsync.OpenLiveness(s.file)
+	l, err := shmsync.OpenLiveness(s.object.f)
 	return l, wrap("liveness", s.name, err)
 }
 
@@ -145,7 +168,7 @@ func (s *segment) Close() error {
 	if s.self != nil {
 		err = s.self.Close()
 	}
-	return wrap("close", s.name, errors.Join(err, s.file.Close()))
+	return wrap("close", s.name, errors.Join(err, s.object.close()))
 }
 
 // A Region is a writable shared-memory segment of a fixed size. Its methods
@@ -179,11 +202,11 @@ func create(name string, size int, o *Options) (*Region, error) {
 	if size <= 0 {
 		return nil, wrap("create", name, fmt.Errorf("%w: %d bytes", ErrSize, size))
 	}
-	f, b, err := createObject(name, size, o)
+	obj, b, err := createObject(name, size, o)
 	if err != nil {
 		return nil, wrap("create", name, err)
 	}
-	return &Region{newSegment(name, f, b, *o)}, nil
+	return &Region{newSegment(name, obj, b, *o)}, nil
 }
 
 // createGenerated tries names until one is free.
@@ -236,29 +259,32 @@ func open(ctx context.Context, name string, writable bool, o Options) (*segment,
 	if err := checkName(name); err != nil {
 		return nil, wrap("open", name, err)
 	}
-	f, err := openObject(name, writable)
+	obj, err := openObject(ctx, name, writable)
 	if err != nil {
 		return nil, wrap("open", name, err)
 	}
-	s, err := attach(ctx, name, f, writable, o)
+	s, err := attach(ctx, name, obj, writable, o)
 	if err != nil {
-		f.Close()
+		obj.close()
 		return nil, wrap("open", name, err)
 	}
 	return s, nil
 }
 
-// attach maps f once it has a size. The caller closes f on errors.
-func attach(ctx context.Context, name string, f *os.File, writable bool, o Options) (*segment, error) {
-	size, err := waitSize(ctx, f)
+// attach maps obj once it has a size. The caller closes obj on errors.
+func attach(ctx context.Context, name string, obj object, writable bool, o Options) (*segment, error) {
+	size, err := waitSize(ctx, obj.f)
 	if err != nil {
 		return nil, err
 	}
-	b, err := mapFile(f, size, writable)
+	if obj.size > 0 {
+		size = min(size, obj.size)
+	}
+	b, err := mapFile(obj.f, size, writable)
 	if err != nil {
 		return nil, err
 	}
-	return newSegment(name, f, b, o), nil
+	return newSegment(name, obj, b, o), nil
 }
 
 // waitSize returns f's size, waiting for one until ctx ends.
@@ -293,11 +319,11 @@ func Anonymous(size int, o *Options) (*Region, error) {
 	if size <= 0 {
 		return nil, wrap("create", anonymousName, fmt.Errorf("%w: %d bytes", ErrSize, size))
 	}
-	f, b, err := createAnonymous(size, &opt)
+	obj, b, err := createAnonymous(size, &opt)
 	if err != nil {
 		return nil, wrap("create", anonymousName, err)
 	}
-	return &Region{newSegment(anonymousName, f, b, opt)}, nil
+	return &Region{newSegment(anonymousName, obj, b, opt)}, nil
 }
 
 const anonymousName = "(anonymous)"

@@ -1,3 +1,5 @@
+//go:build unix
+
 package shm_test
 
 import (
@@ -55,51 +57,71 @@ func eachKind(t *testing.T, f func(t *testing.T, create func(size int, o *shm.Op
 func TestRegionReadWrite(t *testing.T) {
 	eachKind(t, func(t *testing.T, create func(int, *shm.Options) (*shm.Region, error)) {
 		is := is.New(t)
-		r, err := create(100, nil)
+		size := os.Getpagesize() // a descriptor alone does not tell the exact size everywhere
+		end := int64(size)
+		r, err := create(size, nil)
 		is.NoErr(err)
 		defer r.Close()
-		is.Equal(r.Size(), 100)
-		b := make([]byte, 100)
+		is.Equal(r.Size(), size)
+		b := make([]byte, size)
 		n, err := r.ReadAt(b, 0)
 		is.NoErr(err)
-		is.Equal(n, 100)
-		is.Equal(b, make([]byte, 100)) // zeroed
+		is.Equal(n, size)
+		is.Equal(b, make([]byte, size)) // zeroed
 
-		n, err = r.WriteAt([]byte("hello"), 95)
+		n, err = r.WriteAt([]byte("hello"), end-5)
 		is.NoErr(err)
 		is.Equal(n, 5)
-		n, err = r.ReadAt(b[:10], 93)
+		n, err = r.ReadAt(b[:10], end-7)
 		is.Equal(err, io.EOF)
 		is.Equal(string(b[:n]), "\x00\x00hello")
-		n, err = r.ReadAt(b, 100)
+		n, err = r.ReadAt(b, end)
 		is.Equal(n, 0)
 		is.Equal(err, io.EOF)
 		_, err = r.ReadAt(b, 1<<62)
 		is.Equal(err, io.EOF)
 		_, err = r.ReadAt(b, -1)
 		is.True(errors.Is(err, os.ErrInvalid))
-		_, err = r.WriteAt([]byte("too long"), 95)
+		_, err = r.WriteAt([]byte("too long"), end-5)
 		is.True(errors.Is(err, io.ErrShortWrite)) // all or nothing
 		_, err = r.WriteAt([]byte("x"), -1)
 		is.True(errors.Is(err, os.ErrInvalid))
 		_, err = r.WriteAt([]byte("x"), 1<<62)
 		is.True(errors.Is(err, io.ErrShortWrite))
-		n, err = r.WriteAt(nil, 100)
+		n, err = r.WriteAt(nil, end)
 		is.NoErr(err)
 		is.Equal(n, 0)
 
-		is.NoErr(r.View(95, 5, func(b []byte) error {
+		is.NoErr(r.View(end-5, 5, func(b []byte) error {
 			is.Equal(string(b), "hello")
 			is.Equal(cap(b), 5) // append must not reach the neighbour
 			b[0] = 'j'
 			return nil
 		}))
-		is.NoErr(r.View(95, 5, func(b []byte) error { is.Equal(string(b), "jello"); return nil }))
-		is.True(errors.Is(r.View(96, 5, nil), os.ErrInvalid))
+		is.NoErr(r.View(end-5, 5, func(b []byte) error { is.Equal(string(b), "jello"); return nil }))
+		is.True(errors.Is(r.View(end-4, 5, nil), os.ErrInvalid))
 		is.True(errors.Is(r.View(-1, 1, nil), os.ErrInvalid))
 		is.True(errors.Is(r.View(0, -1, nil), os.ErrInvalid))
 		is.Equal(r.View(0, 1, func([]byte) error { return io.ErrNoProgress }), io.ErrNoProgress) // passed through
 	})
+}
+
+// Sizes are exact to the byte for whoever opens a name.
+func TestExactSize(t *testing.T) {
+	is := is.New(t)
+	for _, size := range []int{1, 100, 4095, 4097} {
+		name := testName(t)
+		r, err := shm.Create(name, size, nil)
+		is.NoErr(err)
+		o, err := shm.Open(name, nil)
+		is.NoErr(err)
+		ro, err := shm.OpenReader(name, nil)
+		is.NoErr(err)
+		is.Equal([]int{r.Size(), o.Size(), ro.Size()}, []int{size, size, size})
+		for _, c := range []io.Closer{r, o, ro} {
+			is.NoErr(c.Close())
+		}
+	}
 }
 
 func TestCreateIsWholeOrNot(t *testing.T) {
@@ -107,8 +129,10 @@ func TestCreateIsWholeOrNot(t *testing.T) {
 	name := testName(t)
 	r, err := shm.Create(name, 10, &shm.Options{Init: func(mem []byte) error {
 		is.Equal(len(mem), 10)
-		_, err := shm.Open(name, nil)
-		is.True(errors.Is(err, os.ErrNotExist)) // invisible until it is complete
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := shm.OpenContext(ended, name, nil) // not there until it is complete
+		is.True(errors.Is(err, os.ErrNotExist) || errors.Is(err, context.Canceled))
 		copy(mem, "ready")
 		return nil
 	}})
@@ -135,17 +159,25 @@ func TestCreateIsWholeOrNot(t *testing.T) {
 	_, err = shm.Open(other, nil)
 	is.True(errors.Is(err, os.ErrNotExist))
 
-	// Another creator wins while our Init runs.
-	var winner *shm.Region
-	_, err = shm.Create(other, 10, &shm.Options{Init: func([]byte) (err error) {
-		winner, err = shm.Create(other, 20, nil)
-		return err
+	// Two creators at once: one of them wins, whole.
+	sizes := map[int]*shm.Region{}
+	outer, err := shm.Create(other, 10, &shm.Options{Init: func([]byte) error {
+		inner, err := shm.Create(other, 20, nil)
+		is.True(err == nil || errors.Is(err, os.ErrExist))
+		if err == nil {
+			sizes[20] = inner
+		}
+		return nil
 	}})
-	is.True(errors.Is(err, os.ErrExist))
-	defer winner.Close()
+	is.True(err == nil || errors.Is(err, os.ErrExist))
+	if err == nil {
+		sizes[10] = outer
+	}
+	is.Equal(len(sizes), 1)
 	r2, err := shm.Open(other, nil)
 	is.NoErr(err)
-	is.Equal(r2.Size(), 20)
+	is.True(sizes[r2.Size()] != nil)
+	is.NoErr(sizes[r2.Size()].Close())
 	is.NoErr(r2.Close())
 }
 

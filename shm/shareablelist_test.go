@@ -1,3 +1,5 @@
+//go:build unix
+
 package shm_test
 
 import (
@@ -69,7 +71,7 @@ func TestListSetAndGet(t *testing.T) {
 	}{
 		{0, "0123456789abcdef", "0123456789abcdef"}, // the slot has 16 bytes, all of them
 		{0, "short", "short"},
-		{0, 1 << 40, int64(1 << 40)},
+		{0, int64(1 << 40), int64(1 << 40)},
 		{0, "text again", "text again"},
 		{1, "8 bytes!", "8 bytes!"},
 		{1, true, true},

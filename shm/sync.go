@@ -30,7 +30,7 @@ func (s *segment) member() (*shmsync.Member, error) {
 		return nil, os.ErrClosed
 	}
 	if s.self == nil {
-		l, err := shmsync.OpenLiveness(s.file)
+		l, err := shmsync.OpenLiveness(s.object.f)
 		if err != nil {
 			return nil, err
 		}

@@ -46,8 +46,8 @@ func (k locks) try(i int) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		err = flock(f, unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil && sameFile(f, k.path(i)) {
+		err = rundir.Flock(f, unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && rundir.SameFile(f, k.path(i)) {
 			k.open[i] = f
 			return true, nil
 		}
@@ -76,7 +76,7 @@ func (k locks) held(i int) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	err = flock(f, unix.LOCK_SH|unix.LOCK_NB)
+	err = rundir.Flock(f, unix.LOCK_SH|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return k.open[i] == nil, nil
 	}
@@ -89,19 +89,4 @@ func (k locks) close() error {
 		errs = append(errs, k.unlock(i))
 	}
 	return errors.Join(errs...)
-}
-
-func flock(f *os.File, how int) error {
-	for {
-		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {
-			return os.NewSyscallError("flock", err)
-		}
-	}
-}
-
-// sameFile reports whether path still names the open file f.
-func sameFile(f *os.File, path string) bool {
-	a, errA := f.Stat()
-	b, errB := os.Lstat(path)
-	return errA == nil && errB == nil && os.SameFile(a, b)
 }

@@ -1,0 +1,376 @@
+//go:build unix && (!linux || ipcportable)
+
+package shm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ipcctl/ipc/shm/internal/rundir"
+)
+
+// POSIX shared memory (shm_open) has no list, no exact sizes, no names beyond
+// 30 characters, and no moment at which an object appears complete. A registry
+// adds them: one record per segment, a file in the runtime directory.
+//
+//	DIR/shm/NAME     {"object":"/NAME", "size":100, "ready":true, …}
+//	    flock EX     its creator is at work
+//	    flock SH     each attached handle
+//	    none         nobody of this library uses it; not ready: its creator died
+//	DIR/shm/.lock    held for the few calls that add or remove a record
+//
+// create   record (not ready, EX) -> shm_open -> ftruncate -> Init -> ready   <= the commit -> SH
+// death    before the commit: a record that is not ready and not locked, which
+//
+//	the next Create of the name, or Remove, cleans up
+//
+// An object without a record is somebody else's, Python's for example: it is
+// used as it is.
+type record struct {
+	Object  string    `json:"object"`
+	Size    int       `json:"size"`
+	Mode    uint32    `json:"mode"`
+	PID     int       `json:"pid"`
+	Created time.Time `json:"created"`
+	Ready   bool      `json:"ready"`
+}
+
+// parseRecord reads what may be half-written or forged.
+func parseRecord(b []byte) (record, error) {
+	var r record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return record{}, fmt.Errorf("%w: registry record: %v", ErrCorrupt, err)
+	}
+	if r.Size <= 0 || !strings.HasPrefix(r.Object, "/") || len(r.Object) > maxObjectName || strings.Contains(r.Object[1:], "/") {
+		return record{}, fmt.Errorf("%w: registry record of object %q with %d bytes", ErrCorrupt, r.Object, r.Size)
+	}
+	return r, nil
+}
+
+// maxRecord is the size of a record in bytes, padded with spaces.
+const maxRecord = 1024
+
+func readRecord(f *os.File) (record, error) {
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, maxRecord))
+	if err != nil {
+		return record{}, err
+	}
+	return parseRecord(b)
+}
+
+func writeRecord(f *os.File, r record) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if len(b) > maxRecord {
+		return fmt.Errorf("%w: a record of %d bytes", os.ErrInvalid, len(b))
+	}
+	// Always of one length: an older, longer record leaves nothing behind, and
+	// no file is truncated to be rewritten, which some file systems flush.
+	_, err = f.WriteAt(append(b, bytes.Repeat([]byte{' '}, maxRecord-len(b))...), 0)
+	return err
+}
+
+// registry returns the directory of the records, and its lock taken.
+func registry() (dir string, unlock func(), err error) {
+	if dir, err = rundir.Path("shm"); err != nil {
+		return "", nil, err
+	}
+	unlock, err = rundir.Lock(filepath.Join(dir, ".lock"))
+	return dir, unlock, err
+}
+
+func createObject(name string, size int, o *Options) (_ object, _ []byte, err error) {
+	if isPath(name) {
+		f, b, err := createFile(name, size, o)
+		return object{f: f}, b, err
+	}
+	rec := record{Object: objectName(name), Size: size, Mode: uint32(o.mode()), PID: os.Getpid(), Created: time.Now()}
+	f, log, err := beginRecord(name, rec)
+	if err != nil {
+		return object{}, nil, err
+	}
+	obj := object{f: f, size: size, attached: log}
+	committed := false
+	defer func() {
+		if !committed { // an error, or a panic of Init
+			err = errors.Join(err, removeObject(name), obj.close())
+		}
+	}()
+	b, err := initialiseObject(f, size, o)
+	if err != nil {
+		return object{}, nil, err
+	}
+	rec.Ready = true
+	if err := commitRecord(log, rec); err != nil {
+		unmap(b)
+		return object{}, nil, err
+	}
+	committed = true
+	return obj, b, nil
+}
+
+// beginRecord adds a record that is not ready, exclusively locked, and makes
+// the object. What a dead creator left under the name is removed.
+func beginRecord(name string, rec record) (f, log *os.File, err error) {
+	dir, unlock, err := registry()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlock()
+	path := filepath.Join(dir, name)
+	if err := sweepRecord(path); err != nil {
+		return nil, nil, err
+	}
+	if f, err = shmOpen(rec.Object, unix.O_RDWR, 0); err == nil {
+		f.Close()
+		return nil, nil, os.ErrExist // somebody else's
+	}
+	log, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = rundir.Flock(log, unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = writeRecord(log, rec)
+	}
+	if err == nil {
+		f, err = shmOpen(rec.Object, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, rec.Mode)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, os.Remove(path), log.Close())
+	}
+	return f, log, nil
+}
+
+// sweepRecord makes room for a new record at path: nothing is there, or what
+// is there has no creator at work and no object. Else it is os.ErrExist.
+// Preconditions: the registry is locked.
+func sweepRecord(path string) error {
+	log, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	if rundir.Flock(log, unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return os.ErrExist
+	}
+	if rec, err := readRecord(log); err == nil {
+		f, err := shmOpen(rec.Object, unix.O_RDWR, 0)
+		if err == nil {
+			f.Close()
+			if rec.Ready {
+				return os.ErrExist
+			}
+			if err := shmUnlink(rec.Object); err != nil {
+				return err
+			}
+		}
+	}
+	return os.Remove(path)
+}
+
+// commitRecord is the moment at which the segment exists.
+func commitRecord(log *os.File, rec record) error {
+	if err := writeRecord(log, rec); err != nil {
+		return err
+	}
+	return rundir.Flock(log, unix.LOCK_SH) // who takes EX in between sees that it is ready
+}
+
+func initialiseObject(f *os.File, size int, o *Options) ([]byte, error) {
+	if err := sizeObject(f, size, o.mode()); err != nil {
+		return nil, err
+	}
+	return initialise(f, size, o)
+}
+
+// openObject waits until ctx ends for a creator at work.
+func openObject(ctx context.Context, name string, writable bool) (object, error) {
+	mode := unix.O_RDONLY
+	if writable {
+		mode = unix.O_RDWR
+	}
+	if isPath(name) {
+		f, err := openFile(name, writable)
+		return object{f: f}, err
+	}
+	dir, err := rundir.Path("shm")
+	if err != nil {
+		return object{}, err
+	}
+	log, rec, err := attachRecord(ctx, filepath.Join(dir, name))
+	if errors.Is(err, os.ErrNotExist) && err != errCutShort {
+		f, err := shmOpen(objectName(name), mode, 0)
+		return object{f: f}, err
+	}
+	if err != nil {
+		return object{}, err
+	}
+	f, err := shmOpen(rec.Object, mode, 0)
+	if err != nil {
+		return object{}, errors.Join(err, log.Close())
+	}
+	return object{f: f, size: rec.Size, attached: log}, nil
+}
+
+// errCutShort is not a segment, though it has a record and perhaps an object.
+var errCutShort = fmt.Errorf("its creator died before it was complete: %w", os.ErrNotExist)
+
+// attachRecord takes a shared lock of a record that is ready. It ends when it
+// has one, when there is no such record, or when ctx ends.
+func attachRecord(ctx context.Context, path string) (*os.File, record, error) {
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		log, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return nil, record{}, err
+		}
+		err = rundir.Flock(log, unix.LOCK_SH|unix.LOCK_NB)
+		if err == nil && rundir.SameFile(log, path) {
+			rec, err := readRecord(log)
+			if err == nil && rec.Ready {
+				return log, rec, nil
+			}
+			log.Close()
+			if err == nil {
+				err = errCutShort
+			}
+			return nil, record{}, err
+		}
+		log.Close()
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, record{}, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, record{}, fmt.Errorf("its creator is still at work: %w", ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// removeObject removes the object first: a record alone is harmless.
+func removeObject(name string) error {
+	if isPath(name) {
+		return removeFile(name)
+	}
+	dir, unlock, err := registry()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	path := filepath.Join(dir, name)
+	obj := objectName(name)
+	if log, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0); err == nil {
+		if rec, err := readRecord(log); err == nil {
+			obj = rec.Object
+		}
+		log.Close()
+	}
+	err = shmUnlink(obj)
+	if e := os.Remove(path); e != nil && !errors.Is(e, os.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// objectName is the POSIX name of a segment: Python's, if it fits the system.
+func objectName(name string) string {
+	if len(name) < maxObjectName {
+		return "/" + name
+	}
+	return "/" + shortName(name)
+}
+
+// listObjects shows the records. Who else uses an object is not to be found
+// out here, so nothing but a creation that was cut short is an orphan.
+func listObjects() ([]Info, error) {
+	dir, err := rundir.Path("shm")
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var infos []Info
+	for _, e := range entries {
+		if checkName(e.Name()) != nil || !e.Type().IsRegular() {
+			continue
+		}
+		if i, ok := describeRecord(filepath.Join(dir, e.Name())); ok {
+			infos = append(infos, i)
+		}
+	}
+	return infos, nil
+}
+
+func describeRecord(path string) (Info, bool) {
+	log, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return Info{}, false
+	}
+	defer log.Close()
+	rec, err := readRecord(log)
+	if err != nil {
+		return Info{}, false
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(log.Fd()), &st); err != nil {
+		return Info{}, false
+	}
+	i := Info{
+		Name: filepath.Base(path), Path: objectPath(rec.Object), Size: int64(rec.Size), Mode: rec.Mode,
+		UID: st.Uid, GID: st.Gid, Links: 1, Created: rec.Created, Changed: rec.Created, Hidden: 1,
+	}
+	i.Attached = rundir.Flock(log, unix.LOCK_EX|unix.LOCK_NB) != nil
+	i.cutShort = !rec.Ready && !i.Attached
+	f, err := shmOpen(rec.Object, unix.O_RDONLY, 0)
+	if err != nil {
+		return i, i.cutShort // removed behind the registry's back
+	}
+	return i, f.Close() == nil
+}
+
+func openTmpfile(string) (int, error) {
+	return -1, fmt.Errorf("O_TMPFILE: %w", errors.ErrUnsupported)
+}
+
+func linkTmpfile(*os.File, string) error { return errors.ErrUnsupported }
+
+func allocate(fd, size int) error { return reserveByWriting(fd, size) }
+
+// createAnonymous makes an object and unlinks it at once. A read-only
+// descriptor for others has to be opened while it has a name.
+func createAnonymous(size int, o *Options) (object, []byte, error) {
+	name := "/" + temporaryPrefix[1:] + generateName()
+	f, err := shmOpen(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, uint32(o.mode())|0o400)
+	if err != nil {
+		return object{}, nil, err
+	}
+	obj := object{f: f, size: size}
+	obj.reader, err = shmOpen(name, unix.O_RDONLY, 0)
+	err = errors.Join(err, shmUnlink(name))
+	var b []byte
+	if err == nil {
+		b, err = initialiseObject(f, size, o)
+	}
+	if err != nil {
+		return object{}, nil, errors.Join(err, obj.close())
+	}
+	return obj, b, nil
+}

@@ -1,0 +1,145 @@
+//go:build unix && (!linux || ipcportable)
+
+package shm
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ipcctl/ipc/shm/internal/rundir"
+	"github.com/matryer/is"
+	"golang.org/x/sys/unix"
+)
+
+func listed(t *testing.T, name string) *Info {
+	t.Helper()
+	l, err := List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range l {
+		if i.Name == name {
+			return &i
+		}
+	}
+	return nil
+}
+
+func TestRegistryLists(t *testing.T) {
+	is := is.New(t)
+	name := "registry-" + generateName()
+	r, err := Create(name, 100, &Options{Mode: 0o640})
+	is.NoErr(err)
+	i := listed(t, name)
+	is.True(i != nil)
+	is.Equal(i.Size, int64(100)) // not rounded
+	is.Equal(i.Mode, uint32(0o640))
+	is.Equal(i.UID, uint32(os.Geteuid()))
+	is.Equal(i.State, Live)
+	is.NoErr(r.Close())
+	is.Equal(listed(t, name).State, Idle)
+	ro, err := OpenReader(name, nil)
+	is.NoErr(err)
+	is.Equal(listed(t, name).State, Live)
+	is.NoErr(ro.Close())
+	is.NoErr(Remove(name))
+	is.True(listed(t, name) == nil)
+}
+
+// Names longer than the system's are mapped; the list shows the real ones.
+func TestRegistryLongNames(t *testing.T) {
+	is := is.New(t)
+	name := strings.Repeat("long-name-", 19) + generateName()[4:]
+	r, err := Create(name, 100, nil)
+	is.NoErr(err)
+	defer r.Close()
+	defer Remove(name)
+	is.True(len(objectName(name)) <= maxObjectName)
+	is.True(listed(t, name) != nil)
+	o, err := Open(name, nil)
+	is.NoErr(err)
+	is.NoErr(o.Close())
+	_, err = Create(name, 100, nil)
+	is.True(errors.Is(err, os.ErrExist))
+}
+
+// An object that this library did not make is used as it is, and not listed.
+func TestRegistryForeignObject(t *testing.T) {
+	is := is.New(t)
+	name := generateName()
+	f, err := shmOpen("/"+name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
+	is.NoErr(err)
+	defer f.Close()
+	defer shmUnlink("/" + name)
+	is.NoErr(sizeObject(f, 100, 0o600))
+	r, err := Open(name, nil)
+	is.NoErr(err)
+	is.Equal(r.Size(), os.Getpagesize())
+	is.NoErr(r.Close())
+	_, err = Create(name, 100, nil)
+	is.True(errors.Is(err, os.ErrExist))
+	is.NoErr(Remove(name))
+	_, err = Open(name, nil)
+	is.True(errors.Is(err, os.ErrNotExist))
+}
+
+// What a dead creator left is an orphan, and room for the next.
+func TestRegistryCutShort(t *testing.T) {
+	is := is.New(t)
+	name := "registry-" + generateName()
+	rec := record{Object: objectName(name), Size: 100, Mode: 0o600}
+	f, log, err := beginRecord(name, rec)
+	is.NoErr(err)
+	is.Equal(listed(t, name).State, Live) // at work
+	_, err = Create(name, 100, nil)
+	is.True(errors.Is(err, os.ErrExist))
+	is.NoErr(f.Close())
+	is.NoErr(log.Close()) // dead
+	is.Equal(listed(t, name).State, Orphan)
+	_, err = Open(name, nil)
+	is.True(errors.Is(err, os.ErrNotExist))
+	r, err := Create(name, 50, nil)
+	is.NoErr(err)
+	is.NoErr(r.Close())
+	is.NoErr(Remove(name))
+}
+
+// Records that are damaged or forged never lead outside.
+func TestRegistryBadRecords(t *testing.T) {
+	dir, err := rundir.Path("shm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, content := range map[string]string{
+		"empty": "", "noise": "\x00\x01", "no size": `{"object":"/x","ready":true}`,
+		"path": `{"object":"/../etc/passwd","size":1,"ready":true}`, "relative": `{"object":"x","size":1,"ready":true}`,
+		"long": `{"object":"/` + strings.Repeat("x", 40) + `","size":1,"ready":true}`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			is := is.New(t)
+			name := "registry-" + generateName()
+			is.NoErr(os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+			_, err := Open(name, nil)
+			is.True(errors.Is(err, ErrCorrupt))
+			is.True(listed(t, name) == nil)
+			r, err := Create(name, 10, nil) // a bad record holds no name
+			is.NoErr(err)
+			is.NoErr(r.Close())
+			is.NoErr(Remove(name))
+		})
+	}
+}
+
+func FuzzParseRecord(f *testing.F) {
+	f.Add([]byte(`{"object":"/psm_0","size":100,"ready":true}   `))
+	f.Add([]byte(`{"object":"/../x","size":1}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := parseRecord(b)
+		if err == nil && (r.Size <= 0 || strings.Contains(r.Object[1:], "/")) {
+			t.Fatalf("accepted %+v", r)
+		}
+	})
+}

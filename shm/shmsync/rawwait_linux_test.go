@@ -1,0 +1,11 @@
+//go:build linux && !ipcportable
+
+package shmsync
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// rawWait is one futex call, the floor of what WaitSet can reach.
+func rawWait(w *atomic.Uint32, old uint32) { futexWait(w, old, time.Second) }
