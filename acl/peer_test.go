@@ -201,6 +201,27 @@ func TestPeerHasLeft(t *testing.T) {
 	}
 }
 
+// TestPinByPID is what older kernels and other systems come to.
+func TestPinByPID(t *testing.T) {
+	is := is.New(t)
+	c, child, wait := dialed(t, "")
+	p, err := pinPID(int32(child.Pid))
+	is.NoErr(err)
+	defer p.Close()
+	s, err := PeerOf(c)
+	is.NoErr(err)
+	is.Equal(p.StartTime(), s.StartTime)
+	is.True(p.Alive())
+	done := p.Done()
+	is.NoErr(child.Kill())
+	within(t, "Done of a killed process", done)
+	is.True(!p.Alive())
+	wait()
+	is.True(!p.Alive())
+	_, err = pinPID(int32(child.Pid))
+	is.True(errors.Is(err, os.ErrProcessDone))
+}
+
 func TestPeerOfRefuses(t *testing.T) {
 	is := is.New(t)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: "unix"})

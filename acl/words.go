@@ -27,19 +27,6 @@ func (e Effect) String() string {
 // MarshalText makes an Effect its word in JSON.
 func (e Effect) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// UnmarshalText reads what MarshalText writes.
-func (e *Effect) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "allow":
-		*e = Allow
-	case "deny":
-		*e = Deny
-	default:
-		return fmt.Errorf("acl: effect %q: want allow or deny", text)
-	}
-	return nil
-}
-
 // actionSet has bit i for actionNames[i].
 type actionSet uint16
 
