@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/matryer/is"
@@ -98,4 +99,15 @@ func TestNilPolicyDenies(t *testing.T) {
 	is := is.New(t)
 	var p *Policy
 	is.Equal(p.Check(Subject{}, "get", "queue:a"), Decision{})
+}
+
+// TestIndexIgnoresRepetitions: a cell keeps what can decide, and no more.
+func TestIndexIgnoresRepetitions(t *testing.T) {
+	is := is.New(t)
+	line := "allow uid:5, uid:5 put, get queue:a, queue:a\nallow uid:5 put queue:a\n"
+	p := parse(t, strings.Repeat(line, 100)+"deny uid:5 put queue:a\nallow uid:5 send queue:a")
+	is.Equal(p.index.numMarks, 3)
+	is.Equal(p.Check(Subject{UID: 5}, "put", "queue:a").Rule.Line, 201)
+	is.Equal(p.Check(Subject{UID: 5}, "get", "queue:a").Rule.Line, 1)
+	is.Equal(p.Check(Subject{UID: 5}, "send", "queue:a").Rule.Line, 202)
 }

@@ -6,10 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNoProcess is what reading the /proc entry of a process that ends
-// meanwhile gives.
-const errNoProcess = unix.ESRCH
-
 // peerSubject tells who is at the other end of fd.
 func peerSubject(fd int) (Subject, error) {
 	s, err := peerIDs(fd)
