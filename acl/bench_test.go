@@ -86,6 +86,23 @@ func BenchmarkCheckParallel(b *testing.B) {
 	})
 }
 
+// BenchmarkCheckManyGroups asks about a subject of as many groups as can be.
+func BenchmarkCheckManyGroups(b *testing.B) {
+	for _, groups := range []int{16, 1000, 65536} {
+		b.Run(fmt.Sprintf("groups=%d", groups), func(b *testing.B) {
+			p := parse(b, manyRules(10000))
+			s := Subject{UID: 5, GID: 5, Groups: make([]uint32, groups)}
+			for i := range s.Groups {
+				s.Groups[i] = uint32(100000 + i)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				sink = p.Check(s, "call", "rpc:/svc0.Orders/Get")
+			}
+		})
+	}
+}
+
 func BenchmarkParse(b *testing.B) {
 	for _, n := range []int{10, 1000, 10000} {
 		text := []byte(manyRules(n))

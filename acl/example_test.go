@@ -1,8 +1,11 @@
 package acl_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 
 	"github.com/ipcctl/ipc/acl"
@@ -60,6 +63,60 @@ func ExamplePeerOf() {
 	}
 	fmt.Println(int(peer.UID) == os.Geteuid(), int(peer.PID) == os.Getpid())
 	// Output: true true
+}
+
+// An HTTP server over a Unix socket: each request knows who asks.
+func ExamplePeerOf_http() {
+	policy, err := acl.Parse("app.acl", []byte("allow same-user call rpc:/status"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	listener, err := net.Listen("unix", "/tmp/acl-example-http-"+fmt.Sprint(os.Getpid()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	type peerKey struct{}
+	server := &http.Server{
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			peer, err := acl.PeerOf(c.(*net.UnixConn))
+			if err != nil {
+				return ctx // without a peer, the request below is denied
+			}
+			return context.WithValue(ctx, peerKey{}, peer)
+		},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			peer, known := r.Context().Value(peerKey{}).(acl.Subject)
+			if !known || !policy.Check(peer, "call", "rpc:"+r.URL.Path).Allowed {
+				http.Error(w, "denied", http.StatusForbidden)
+				return
+			}
+			fmt.Fprintln(w, "all is well")
+		}),
+	}
+	go server.Serve(listener)
+	defer server.Close()
+
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", listener.Addr().String())
+		},
+	}}
+	for _, path := range []string{"/status", "/shutdown"} {
+		response, err := client.Get("http://daemon" + path)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		fmt.Print(response.StatusCode, " ", string(body))
+	}
+	// Output:
+	// 200 all is well
+	// 403 denied
 }
 
 func ExampleParse_error() {
