@@ -13,6 +13,8 @@ type ledger struct {
 	queued []string // waiting when the victim began, oldest first
 	held   []string // on lease by the victim when it began
 
+	second *scenario // what another victim did later, nil if there was none
+
 	lived bool    // the victim came to the end of its operation
 	out   outcome // if it lived
 	acked bool    // held[0] was acknowledged, whether or not it lived
@@ -134,6 +136,11 @@ func (l *ledger) check(lost, lostAtMost int) {
 		}
 		count[m]++
 	}
+	if l.second != nil {
+		for _, m := range l.second.puts {
+			count[m] = 0
+		}
+	}
 	for _, d := range l.got {
 		seen(d.msg, "a survivor")
 	}
@@ -150,6 +157,10 @@ func (l *ledger) check(lost, lostAtMost int) {
 		if n > 1 {
 			l.fault("%.20q was delivered %d times", m, n)
 		}
+	}
+	if l.second != nil {
+		l.checkTwo(count, lost)
+		return
 	}
 	missing := func(msgs []string) (n int) {
 		for _, m := range msgs {
@@ -182,6 +193,9 @@ func (l *ledger) check(lost, lostAtMost int) {
 	if l.acked && gone != 1 || !l.acked && gone != 0 || !prefix(l.held, gone) {
 		l.fault("acknowledged: %v, but %d leased messages are gone: %v", l.acked, gone, count)
 	}
+	if l.s.maxAttempts == 1 && !slices.Contains(l.buried, l.held[0]) {
+		l.fault("%.20q was delivered once, which is enough, and is not in the dead-letter queue", l.held[0])
+	}
 	in := len(l.s.puts) - missing(l.s.puts)
 	switch {
 	case missing(l.s.puts[:in]) > 0:
@@ -190,6 +204,34 @@ func (l *ledger) check(lost, lostAtMost int) {
 		l.fault("the victim put %d messages, %d came", l.out.put, in)
 	case l.s.packed && in != 0 && in != len(l.s.puts):
 		l.fault("%d of %d messages packed together came", in, len(l.s.puts))
+	}
+	l.checkOrder()
+}
+
+// checkTwo is for two victims: either may have died with a message in hand,
+// also with one that the other put.
+func (l *ledger) checkTwo(count map[string]int, lost int) {
+	gone := 0
+	for _, m := range slices.Concat(l.queued, l.held, l.extra) {
+		if count[m] == 0 {
+			gone++
+		}
+	}
+	hands := l.s.takes + l.second.takes
+	if l.acked {
+		hands++
+	}
+	inDoubt := 0
+	for _, m := range slices.Concat(l.s.puts, l.second.puts) {
+		if count[m] == 0 {
+			inDoubt++
+		}
+	}
+	switch {
+	case gone > hands:
+		l.fault("%d messages are lost, but at most %d were in hand: %v", gone, hands, count)
+	case lost > gone+inDoubt:
+		l.fault("counted %d lost messages, %d are", lost, gone)
 	}
 	l.checkOrder()
 }
@@ -223,6 +265,16 @@ func (l *ledger) checkOrder() {
 	}
 	for i, m := range l.s.puts {
 		rank[m] = behind + i
+	}
+	if l.second != nil {
+		for i, m := range l.second.puts {
+			rank[m] = behind + len(l.s.puts) + i
+		}
+		if l.second.leases {
+			for m := range rank {
+				returned[m] = true
+			}
+		}
 	}
 	for i, m := range l.extra {
 		rank[m] = 2*behind + i
@@ -258,6 +310,9 @@ func (l *ledger) checkOrder() {
 	}
 	// The first message that was held was delivered once, so it says 2 now.
 	for _, d := range l.got {
+		if l.second != nil && l.second.leases {
+			break // or 3
+		}
 		if len(l.held) > 0 && d.msg == l.held[0] && d.attempts != 0 && d.attempts != 2 {
 			l.fault("%.20q came back with %d attempts, want 2", d.msg, d.attempts)
 		}

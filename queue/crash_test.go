@@ -17,6 +17,7 @@ var crashAll = flag.Bool("crash.all", false, "enumerate every crash point with e
 type world struct {
 	main, dead *heap
 	letters    []*Queue // handles on dead
+	above      bool     // a victim's lanes are not the first
 }
 
 // heapOf is a heap that holds a copy of mem.
@@ -147,10 +148,14 @@ func (w *world) perform(t testing.TB, s *scenario, level, n int, at func(b *heap
 	t.Helper()
 	l = newLedger(s, level)
 	var helper *Queue
-	if s.waits {
+	if s.waits || w.above {
 		helper, _ = w.open(t)
 	}
 	q, b := w.open(t)
+	if w.above && !s.waits {
+		helper.Close()
+		helper = nil
+	}
 	v, err := s.arrange(q, level)
 	if err != nil {
 		t.Fatal(err)
@@ -213,9 +218,11 @@ func (w *world) perform(t testing.TB, s *scenario, level, n int, at func(b *heap
 			defer func() { l.got = append(first.got, l.got...) }()
 		}
 		close(helped)
-		defer helper.Close()
 	}
 	<-done
+	if helper != nil {
+		helper.Close()
+	}
 	q.r.hook = nil
 	if l.lived {
 		look()
@@ -226,9 +233,10 @@ func (w *world) perform(t testing.TB, s *scenario, level, n int, at func(b *heap
 
 // kill performs s until the n-th step and returns what the victim leaves, or nil
 // if the operation has fewer steps.
-func kill(t testing.TB, s *scenario, level int, start uint64, n int) *death {
+func kill(t testing.TB, s *scenario, level int, start uint64, n int, above bool) *death {
 	t.Helper()
 	w := newWorld(t, s, start)
+	w.above = above
 	var d *death
 	l, b := w.perform(t, s, level, n, func(b *heapBacking, l *ledger, here step) {
 		c, stopped := w.clone(b)
@@ -319,10 +327,19 @@ func (d *death) survive(t testing.TB, v variation) (reaperDied bool) {
 	l.drain(q, v.byLease)
 	l.buried = w.buried(t)
 	l.end(q)
-	q.Close()
 	if !reaperDied {
 		reaper.Close()
 	}
+	w.close(t, q, &l)
+	if len(l.faults) > 0 {
+		t.Fatalf("at step kind %d, %v:\n\t%s", d.at, v, strings.Join(l.faults, "\n\t"))
+	}
+	return reaperDied
+}
+
+// close closes q, the last survivor, and looks whether all memory is there.
+func (w *world) close(t testing.TB, q *Queue, l *ledger) {
+	q.Close()
 	for _, q := range w.letters {
 		q.Close()
 	}
@@ -331,10 +348,6 @@ func (d *death) survive(t testing.TB, v variation) (reaperDied bool) {
 		l.fault("a lane cannot be reaped")
 	}
 	l.faults = append(l.faults, audit(r)...)
-	if len(l.faults) > 0 {
-		t.Fatalf("at step kind %d, %v:\n\t%s", d.at, v, strings.Join(l.faults, "\n\t"))
-	}
-	return reaperDied
 }
 
 // laneBytes returns the contents of lanes.
@@ -375,7 +388,7 @@ func TestCrash(t *testing.T) {
 			for _, level := range s.fills() {
 				for i, start := range s.starts(level) {
 					for n := 1; ; n++ {
-						d := kill(t, s, level, start, n)
+						d := kill(t, s, level, start, n, false)
 						if d == nil {
 							break
 						}
@@ -481,15 +494,7 @@ func (s *scenario) stop(t *testing.T, level int, start uint64, n, rounds int, by
 	l.drain(q, byLease)
 	l.buried = w.buried(t)
 	l.end(q)
-	q.Close()
-	for _, q := range w.letters {
-		q.Close()
-	}
-	r := w.ring(t)
-	if !reapAll(r, nil) {
-		l.fault("a lane cannot be reaped")
-	}
-	l.faults = append(l.faults, audit(r)...)
+	w.close(t, q, l)
 	if len(l.faults) > 0 {
 		t.Errorf("%d waiting from %d, step %d, %d rounds, lease %v: result %+v:\n\t%s", level, start, n, rounds, byLease, l.out, strings.Join(l.faults, "\n\t"))
 	}
