@@ -119,7 +119,7 @@ func TestRehomeThisWorkspace(t *testing.T) {
 	for _, argv := range [][]string{
 		{"go", "build", "work"},
 		{"go", "vet", "work"},
-		{"go", "run", "./tools/workcheck"},
+		{"go", "run", "./tools/release", "plan"},
 	} {
 		cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
 		cmd.Dir = root
