@@ -117,13 +117,15 @@ func TestRehomeThisWorkspace(t *testing.T) {
 		}
 	}
 	for _, argv := range [][]string{
-		{"go", "build", "work"},
 		{"go", "vet", "work"},
-		{"go", "run", "./tools/release", "plan"},
+		{"go", "build", "work"},
 	} {
 		cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
 		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "PWD="+root, "GOWORK="+filepath.Join(root, "go.work"), "GOFLAGS=-trimpath -buildvcs=false")
+		// -trimpath lets the build cache serve the next run, wherever it copies
+		// to; so does building for this machine, whatever the test is built for.
+		cmd.Env = append(os.Environ(), "PWD="+root, "GOWORK="+filepath.Join(root, "go.work"),
+			"GOFLAGS=-trimpath -buildvcs=false", "GOOS=", "GOARCH=")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s in the moved workspace: %v\n%s", strings.Join(argv, " "), err, out)
 		}
