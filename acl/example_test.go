@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 
 	"github.com/ipcctl/ipc/acl"
 )
@@ -159,6 +160,51 @@ expect deny  any   put queue:jobs
 	// Output:
 	// app.acl:3:1: ok: expect allow uid:7 put queue:jobs (put queue:jobs allowed by app.acl:2:1: allow uid:7 put queue:jobs)
 	// app.acl:4:1: ok: expect deny any put queue:jobs (put queue:jobs denied: no rule allows it)
+}
+
+// A server that lets go of peers whom a changed policy no longer allows.
+func ExampleWatch() {
+	dir, err := os.MkdirTemp("", "acl-example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "app.acl")
+	if err := os.WriteFile(path, []byte("allow uid:7 connect socket:/run/app.sock"), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+	watcher, err := acl.Watch(path, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer watcher.Close()
+
+	connected := []acl.Subject{{UID: 7}} // who is served at the moment
+	changed := make(chan struct{})
+	watcher.Subscribe(func(c acl.Change) {
+		defer close(changed)
+		if c.Err != nil {
+			fmt.Println("the old policy stays:", c.Err)
+			return
+		}
+		for _, peer := range connected {
+			fmt.Println(peer, c.Policy.Check(peer, "connect", "socket:/run/app.sock").Effect())
+		}
+	})
+	next := filepath.Join(dir, "next")
+	if err := os.WriteFile(next, []byte("allow uid:8 connect socket:/run/app.sock"), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := os.Rename(next, path); err != nil { // whole, in one step
+		fmt.Println(err)
+		return
+	}
+	<-changed
+	// Output: uid=7 gid=0 deny
 }
 
 func ExamplePolicy_FileAccess() {
