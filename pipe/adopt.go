@@ -21,6 +21,22 @@ func (d *desc) control(f func(fd int)) error {
 	return err
 }
 
+// resize returns the capacity, after changing it unless n is 0.
+func (d *desc) resize(n int) (got int, err error) {
+	cerr := d.control(func(fd int) {
+		if n != 0 {
+			if got, err = setCapacity(fd, n); err != nil {
+				return
+			}
+		}
+		got, err = capacity(fd)
+	})
+	if cerr != nil {
+		return 0, cerr
+	}
+	return got, err
+}
+
 // detach returns the descriptor as a blocking file of its own and closes d.
 func (d *desc) detach() (*os.File, error) {
 	var fd int
@@ -96,4 +112,14 @@ func packetsHere() (mode, error) {
 		_ = unix.Close(fds[1])
 	}
 	return m, err
+}
+
+// openPipeFiles makes a pipe, non-blocking and close-on-exec: its read end and
+// its write end.
+func openPipeFiles(m mode) (mode, [2]*os.File, error) {
+	m, fds, err := openPipe(m)
+	if err != nil {
+		return m, [2]*os.File{}, err
+	}
+	return m, [2]*os.File{os.NewFile(uintptr(fds[0]), "|0"), os.NewFile(uintptr(fds[1]), "|1")}, nil
 }

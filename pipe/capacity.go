@@ -1,5 +1,3 @@
-//go:build unix
-
 package pipe
 
 import (
@@ -36,20 +34,4 @@ func setCapacityOf(d *desc, n int) (int, error) {
 	}
 	got, err := d.resize(n)
 	return got, fail(fmt.Sprintf("set capacity to %d bytes", n), d.name, err)
-}
-
-// resize returns the capacity, after changing it unless n is 0.
-func (d *desc) resize(n int) (got int, err error) {
-	cerr := d.control(func(fd int) {
-		if n != 0 {
-			if got, err = setCapacity(fd, n); err != nil {
-				return
-			}
-		}
-		got, err = capacity(fd)
-	})
-	if cerr != nil {
-		return 0, cerr
-	}
-	return got, err
 }

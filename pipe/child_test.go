@@ -67,7 +67,7 @@ func init() {
 			return err
 		}
 		fmt.Println("ready")
-		select {}
+		return untilKilled()
 	}
 	// heir: proves that FromEnv leaves nothing to the child's children.
 	roles["heir"] = func([]string) error {
@@ -161,10 +161,7 @@ func TestChildKilled(t *testing.T) {
 func TestParentKilled(t *testing.T) {
 	is := is.New(t)
 	cmd := self("parent")
-	out, err := cmd.StdoutPipe()
-	is.NoErr(err)
-	is.NoErr(cmd.Start())
-	lines := bufio.NewReader(out)
+	lines := bufio.NewReader(startVictim(t, cmd))
 	line, err := lines.ReadString('\n')
 	is.NoErr(err)
 	is.Equal(line, "ready\n")

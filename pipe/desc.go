@@ -26,13 +26,14 @@ type desc struct {
 	step     func(fd uintptr) bool
 	deadline func(time.Time) error
 
-	buf  []byte
-	n    int
-	err  error
-	wait bool   // park until the descriptor is ready; otherwise report EAGAIN
-	stay bool   // no writer is no end: park until the next one comes
-	none bool   // the last read found no writer
-	head []byte // bytes that were read while waiting for the first writer
+	buf   []byte
+	n     int
+	err   error
+	wait  bool   // park until the descriptor is ready; otherwise report EAGAIN
+	brief bool   // don't wait at all: report EAGAIN
+	stay  bool   // no writer is no end: park until the next one comes
+	none  bool   // the last read found no writer
+	head  []byte // bytes that were read while waiting for the first writer
 }
 
 func newReadDesc(f *os.File, name string) (*desc, error) {
@@ -99,7 +100,7 @@ func (d *desc) writeStep(fd uintptr) bool {
 
 // transfer reads once into buf, or writes all of buf, and returns how many
 // bytes moved. A read that finds the end returns io.EOF. It waits no longer
-// than ctx, with a nil ctx not at all.
+// than ctx.
 func (d *desc) transfer(ctx context.Context, buf []byte) (int, error) {
 	if len(d.head) > 0 {
 		n := copy(buf, d.head)
@@ -122,7 +123,7 @@ func (d *desc) transfer(ctx context.Context, buf []byte) (int, error) {
 
 func (d *desc) run(ctx context.Context) error {
 	switch {
-	case ctx == nil:
+	case d.brief:
 		d.wait = false
 		return d.do(d.step)
 	case ctx.Done() == nil:

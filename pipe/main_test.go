@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,7 +103,8 @@ func self(role string, args ...string) *exec.Cmd {
 		panic(err)
 	}
 	cmd := exec.Command(exe, args...)
-	cmd.Env = append(os.Environ(), roleEnv+"="+role)
+	cmd.Env = append(os.Environ(), roleEnv+"="+role,
+		"GORACE=atexit_sleep_ms=0") // the race detector's default adds a second to every process
 	cmd.Stderr = os.Stderr
 	return cmd
 }
@@ -121,6 +123,30 @@ func startSelf(tb testing.TB, role string, args ...string) *exec.Cmd {
 		}
 	})
 	return cmd
+}
+
+// untilKilled waits to be killed, or for the test to die: then its end of the
+// pipe on stdin is gone.
+func untilKilled() error {
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// startVictim starts cmd, whose role ends with untilKilled, and returns its
+// standard output.
+func startVictim(tb testing.TB, cmd *exec.Cmd) io.Reader {
+	tb.Helper()
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		_, err = cmd.StdinPipe() // closed by Wait
+	}
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return out
 }
 
 // newFIFO creates a FIFO in a directory of its own.

@@ -1,13 +1,9 @@
-//go:build unix
-
 package pipe
 
 import (
 	"context"
 	"errors"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 )
 
 // ReaderOptions says how [OpenReader] opens a FIFO.
@@ -46,19 +42,9 @@ func OpenReader(ctx context.Context, path string, o *ReaderOptions) (*Reader, er
 	if o == nil {
 		o = &ReaderOptions{}
 	}
-	fd, head, err := openFIFO(ctx, path, o.AllowOthers, func(id fileID) (int, []byte, error) {
-		if o.Persistent {
-			fd, err := openOnce(path, unix.O_RDONLY|unix.O_NONBLOCK, id)
-			return fd, nil, err
-		}
-		return openBeforeWriter(ctx, path, id)
-	})
+	f, head, err := openReadEnd(ctx, path, o)
 	if err != nil {
 		return nil, fail("open for reading", path, waitError(err, ErrNoWriter))
-	}
-	f, err := nonblock(fd, path)
-	if err != nil {
-		return nil, fail("open for reading", path, err)
 	}
 	r, err := wrapReader(f, path, stream)
 	if err != nil {
@@ -75,19 +61,9 @@ func OpenWriter(ctx context.Context, path string, o *WriterOptions) (*Writer, er
 	if o == nil {
 		o = &WriterOptions{}
 	}
-	fd, _, err := openFIFO(ctx, path, o.AllowOthers, func(id fileID) (int, []byte, error) {
-		fd, err := openOnce(path, unix.O_WRONLY|unix.O_NONBLOCK, id)
-		if errors.Is(err, unix.ENXIO) { // no reader yet: open(2)
-			fd, err = openBeforeReader(ctx, path, id)
-		}
-		return fd, nil, err
-	})
+	f, err := openWriteEnd(ctx, path, o)
 	if err != nil {
 		return nil, fail("open for writing", path, waitError(err, ErrNoReader))
-	}
-	f, err := nonblock(fd, path)
-	if err != nil {
-		return nil, fail("open for writing", path, err)
 	}
 	w, err := wrapWriter(f, path, stream)
 	if err != nil {
@@ -95,26 +71,6 @@ func OpenWriter(ctx context.Context, path string, o *WriterOptions) (*Writer, er
 	}
 	w.atomic = !o.Exclusive
 	return w, nil
-}
-
-// openFIFO checks what is at path, opens it with open, and does both again if
-// the path was given to another file in between.
-func openFIFO(ctx context.Context, path string, others bool, open func(fileID) (int, []byte, error)) (int, []byte, error) {
-	const swaps = 100
-	for range swaps {
-		if err := ctx.Err(); err != nil {
-			return -1, nil, err
-		}
-		st, err := inspect(path, others)
-		if err != nil {
-			return -1, nil, err
-		}
-		fd, head, err := open(idOf(&st))
-		if !errors.Is(err, errSwapped) {
-			return fd, head, err
-		}
-	}
-	return -1, nil, errSwapped
 }
 
 // waitError adds to the error of an ended context whom the wait was for.

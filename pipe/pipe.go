@@ -1,13 +1,6 @@
-//go:build unix
-
 package pipe
 
-import (
-	"fmt"
-	"os"
-
-	"golang.org/x/sys/unix"
-)
+import "fmt"
 
 // mode is what one transfer on a pipe means.
 type mode uint8
@@ -31,16 +24,16 @@ func New() (*Reader, *Writer, error) { return newPipe(stream) }
 func NewPacket() (*Reader, *Writer, error) { return newPipe(packetMode) }
 
 func newPipe(m mode) (*Reader, *Writer, error) {
-	m, fds, err := openPipe(m)
+	m, files, err := openPipeFiles(m)
 	if err != nil {
 		return nil, nil, fmt.Errorf("pipe: new: %w", err)
 	}
-	r, err := wrapReader(os.NewFile(uintptr(fds[0]), "|0"), "", m)
+	r, err := wrapReader(files[0], "", m)
 	if err != nil {
-		_ = unix.Close(fds[1])
+		_ = files[1].Close()
 		return nil, nil, fmt.Errorf("pipe: new: %w", err)
 	}
-	w, err := wrapWriter(os.NewFile(uintptr(fds[1]), "|1"), "", m)
+	w, err := wrapWriter(files[1], "", m)
 	if err != nil {
 		_ = r.Close()
 		return nil, nil, fmt.Errorf("pipe: new: %w", err)

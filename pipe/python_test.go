@@ -45,6 +45,14 @@ def pattern(n):
 // pythonSizes are the lengths where CPython changes how it writes.
 var pythonSizes = []int{0, 1, 100, 16384, 16385, 65536, 5 << 20}
 
+// many is how many messages an exchange has.
+func many() int {
+	if testing.Short() {
+		return 1_000
+	}
+	return 10_000
+}
+
 // A Python child echoes through the duplex connection it inherits.
 func TestPythonChild(t *testing.T) {
 	is := is.New(t)
@@ -66,7 +74,7 @@ except EOFError:
 		is.NoErr(err)
 		is.True(bytes.Equal(msg.Data, pattern(n)))
 	}
-	const messages = 10_000
+	messages := many()
 	sent := make(chan error, 1)
 	go func() {
 		for i := range messages {
@@ -155,7 +163,7 @@ except EOFError:
 		is.NoErr(err)
 		is.True(bytes.Equal(msg, pattern(n)))
 	}
-	const messages = 10_000
+	messages := many()
 	go func() {
 		for i := range messages {
 			_ = w.SendBuffered(ctx, []byte(strconv.Itoa(i)))
@@ -282,10 +290,10 @@ def exchange(r, w):
     for n in [int(s) for s in sys.argv[2].split()]:
         w.send_bytes(pattern(n))
         assert r.recv_bytes() == pattern(n), n
-    for i in range(10000):
+    for i in range(int(sys.argv[3])):
         w.send_bytes(b"%d" % i)
         assert r.recv_bytes() == b"%d" % i
-`+script, exe, sizes)
+`+script, exe, sizes, strconv.Itoa(many()))
 			is.NoErr(cmd.Run())
 		})
 	}

@@ -1,5 +1,3 @@
-//go:build unix
-
 package pipe
 
 import (
@@ -27,6 +25,7 @@ type Reader struct {
 	frames  *frame.Reader   // nil until the first Recv
 	scratch []byte          // one packet, where the caller's buffer is too short
 	seen    bool            // a writer has been there
+	exact   *ration         // not nil: frames are read without reading ahead
 }
 
 func wrapReader(f *os.File, name string, m mode) (*Reader, error) {
@@ -72,6 +71,12 @@ func adoptReader(f *os.File, m mode) (*Reader, error) {
 // frame.DefaultLimit (1 MiB) is. It must be called before the first Recv.
 func (r *Reader) SetLimit(n int) { r.limit = n }
 
+// NoReadAhead makes Recv take from the pipe its message and not a byte more, at
+// the price of two reads for each, so that whoever has the pipe next (a Read, a
+// [Relay], another process) goes on with the next message. It must be called
+// before the first Recv.
+func (r *Reader) NoReadAhead() { r.exact = &ration{} }
+
 // Read reads up to len(p) bytes and waits while there are none. The end,
 // io.EOF, means that there were writers and that they are gone.
 //
@@ -99,10 +104,15 @@ func (r *Reader) read(ctx context.Context, p []byte) (int, error) {
 	if r.mode != stream {
 		return r.readPacket(ctx, p)
 	}
-	if r.frames != nil {
+	if r.ahead() {
 		return 0, errMixed
 	}
 	return r.transfer(ctx, p)
+}
+
+// ahead reports whether messages may have been read ahead.
+func (r *Reader) ahead() bool {
+	return r.frames != nil && (r.exact == nil || r.frames.InFrame())
 }
 
 // transfer reads once, and remembers whether a writer has been there.
@@ -156,6 +166,9 @@ func (r *Reader) recvFrame(ctx context.Context, buf []byte) ([]byte, error) {
 	if err == errWritersLeft {
 		// The frame's writer is gone for good. The next one starts afresh.
 		r.frames = nil
+		if r.exact != nil {
+			r.exact = &ration{}
+		}
 		err = fmt.Errorf("the writer left inside a message: %w", frame.ErrTruncated)
 	}
 	return msg, err
@@ -170,17 +183,22 @@ type source Reader
 
 func (s *source) Read(p []byte) (int, error) {
 	r := (*Reader)(s)
-	if r.d.stay && r.frames.InFrame() {
-		// Waiting for the next writer would join two writers' halves.
+	if r.exact != nil {
+		p = p[:min(uint64(len(p)), r.exact.next())]
+	}
+	inside := r.d.stay && r.frames.InFrame()
+	if inside { // waiting for the next writer would join two writers' halves
 		r.d.stay = false
 		defer func() { r.d.stay = true }()
-		n, err := r.transfer(r.ctx, p)
-		if err == io.EOF {
-			err = errWritersLeft
-		}
-		return n, err
 	}
-	return r.transfer(r.ctx, p)
+	n, err := r.transfer(r.ctx, p)
+	if inside && err == io.EOF {
+		err = errWritersLeft
+	}
+	if r.exact != nil {
+		r.exact.took(p[:n])
+	}
+	return n, err
 }
 
 // fail names r in err.

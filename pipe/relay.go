@@ -1,5 +1,3 @@
-//go:build unix
-
 package pipe
 
 import (
@@ -75,7 +73,7 @@ func moveAll(ctx context.Context, moved *Moved, src io.Reader, dsts []io.Writer)
 		return err
 	}
 	if r, ok := src.(*Reader); ok {
-		if r.mode == stream && r.frames != nil {
+		if r.mode == stream && r.ahead() {
 			return errMixed
 		}
 		if len(r.d.head) > 0 { // what the poller can't tell of goes by copy

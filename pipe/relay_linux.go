@@ -312,7 +312,7 @@ func splice(in, out, limit int) (int64, error) {
 
 func tee(in, out, limit int) (int64, error) {
 	n, err := unix.Tee(in, out, limit, unix.SPLICE_F_NONBLOCK)
-	return int64(n), err
+	return int64(int(n)), err // on 32-bit systems x/sys adds a register of garbage above the result
 }
 
 // attempt calls once, and finds out who is to blame for EAGAIN.

@@ -63,7 +63,7 @@ func hasWriter(r int) (bool, error) {
 	}
 	defer unix.Close(spare[0])
 	defer unix.Close(spare[1])
-	n, err := unix.Tee(r, spare[1], 1, unix.SPLICE_F_NONBLOCK)
+	n, err := tee(r, spare[1], 1)
 	if err == unix.EAGAIN {
 		return true, nil
 	}

@@ -1,5 +1,3 @@
-//go:build unix
-
 package pipe
 
 import (
@@ -8,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/ipcctl/ipc/socket/frame"
 )
@@ -27,7 +26,9 @@ type Writer struct {
 	ctx    context.Context // of the call under way
 	frames *frame.Writer   // nil until the first message
 
-	flushing bool // a goroutine is about to send what is buffered
+	flushing bool   // flushIfPaused is on its way
+	taken    uint64 // messages taken so far
+	paused   uint64 // what taken was when flushIfPaused looked last
 }
 
 func wrapWriter(f *os.File, name string, m mode) (*Writer, error) {
@@ -136,7 +137,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return w.fail("flush", w.flush(ctx))
 }
 
-// flush sends what is buffered; with a nil ctx, as far as the pipe has room.
+// flush is Flush with the lock held.
 func (w *Writer) flush(ctx context.Context) error {
 	if w.unsent() == 0 {
 		return nil
@@ -146,20 +147,28 @@ func (w *Writer) flush(ctx context.Context) error {
 	return w.frames.Flush()
 }
 
-// flushSoon starts the goroutine that sends what is buffered, if something is
-// and none is about to. Precondition: the caller has the lock.
+// flushSoon sees to it that what is buffered goes out, if something is and
+// nobody sees to it yet. Precondition: the caller has the lock.
 func (w *Writer) flushSoon() {
+	w.taken++
 	if w.unsent() > 0 && !w.flushing {
-		w.flushing = true
-		go w.flushLater()
+		w.flushing, w.paused = true, w.taken
+		go w.flushIfPaused()
 	}
 }
 
-// flushLater sends what is buffered once the sender pauses, and ends.
-func (w *Writer) flushLater() {
+// flushIfPaused sends what is buffered if the sender has paused. If it hasn't,
+// it fills the buffer by itself, and is looked at again later: a flush between
+// two messages would cost it more than the message.
+func (w *Writer) flushIfPaused() {
 	runtime.Gosched()
 	_ = w.mu.lock(context.Background())
 	defer w.mu.unlock()
+	if w.taken != w.paused && w.unsent() > 0 {
+		w.paused = w.taken
+		time.AfterFunc(time.Millisecond, w.flushIfPaused)
+		return
+	}
 	w.flushing = false
 	_ = w.flush(context.Background()) // a later call meets the error again
 }
@@ -257,7 +266,8 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	if w.mu.tryLock() {
-		_ = w.flush(nil) // what stays is counted below
+		w.d.brief = true
+		_ = w.flush(context.Background()) // what stays is counted below
 		w.mu.unlock()
 	}
 	if err := w.d.Close(); err != nil {
