@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -58,6 +59,8 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), watchdog)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // a hang shows where it is
+	cmd.WaitDelay = 5 * time.Second
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_RUNTIME_DIR="+home, "TMPDIR="+home)
 	return cmd
@@ -78,7 +81,7 @@ func finish(t testing.TB, cmd *exec.Cmd) result {
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("%v: %v", cmd.Args[1:], err)
+		t.Fatalf("%v: %v\n%s", cmd.Args[1:], err, errs.String())
 	}
 	if strings.Contains(errs.String(), "goroutine ") {
 		t.Fatalf("%v: a stack trace on stderr:\n%s", cmd.Args[1:], errs.String())

@@ -16,7 +16,8 @@ func shmCreateVerb() *node {
 		name:  "create",
 		usage: "make a segment of zeroed memory and print its name",
 		about: "Its space is reserved at once: what does not fit in /dev/shm fails here. It stays\n" +
-			"until it is removed (ipcctl shm rm).",
+			"until it is removed (ipcctl shm rm). A generated name is one for the life of a\n" +
+			"process: ipcctl gc --yes removes it when nobody uses it. A --name is kept.",
 		flags: []cli.Flag{
 			sizeFlag("size", "its size in bytes, such as 4096 or 64KiB", 0),
 			&cli.StringFlag{Name: "name", Usage: "its `NAME`", DefaultText: "psm_ and eight hex digits"},

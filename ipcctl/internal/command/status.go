@@ -93,6 +93,9 @@ func isAny(err error, targets ...error) bool {
 	return false
 }
 
+// isInUse says whether another socket has the address.
+func isInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
 // explain writes an error as the one line that a person reads: the verb, what
 // failed on what, and what to do.
 func explain(name string, err error) string {

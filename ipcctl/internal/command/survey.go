@@ -32,6 +32,8 @@ type object struct {
 	Users       []host.Process `json:"users"`
 	State       string         `json:"state"`
 	Why         string         `json:"why"`
+
+	named bool // of a segment: it can be opened by its name
 }
 
 // The states of an object.
@@ -123,7 +125,7 @@ func (v *view) listSegments() ([]object, error) {
 		}
 		users := v.users.Files[id]
 		out = append(out, object{
-			Kind: "shm", Name: strings.TrimPrefix(path, shmFolder+"/"), UID: int(users[0].UID), Owner: v.owner(users[0].UID),
+			Kind: "shm", Name: strings.TrimPrefix(path, shmFolder+"/") + " (deleted)", UID: int(users[0].UID), Owner: v.owner(users[0].UID),
 			Users: users, State: orphan, Why: fmt.Sprintf("its name is gone, and %s still has its memory", join(users)),
 		})
 	}
@@ -134,7 +136,7 @@ func (v *view) listSegments() ([]object, error) {
 func (v *view) segment(i shm.Info) object {
 	o := object{
 		Kind: "shm", Name: i.Name, Size: i.Size, UID: int(i.UID), Owner: v.owner(i.UID), Mode: fmt.Sprintf("%04o", i.Mode),
-		Created: i.Created, State: i.State.String(),
+		Created: i.Created, State: i.State.String(), named: true,
 	}
 	for _, u := range i.Users {
 		o.Users = append(o.Users, host.Process{PID: u.PID, Command: u.Name, UID: u.UID})
@@ -241,7 +243,7 @@ func (v *view) listSockets() ([]object, error) {
 			return
 		}
 		seen[path] = true
-		o := object{Kind: "socket", Name: path}
+		o := object{Kind: "socket", Name: path, Created: info.ModTime()}
 		v.describe(&o, info)
 		o.State, o.Why = v.silentSocket(path)
 		out = append(out, o)

@@ -10,6 +10,7 @@ func verbs() []*node {
 		socketGroup(),
 		pipeGroup(),
 		aclGroup(),
+		gcVerb(),
 		doctorVerb(),
 		completionVerb(),
 		manVerb(),

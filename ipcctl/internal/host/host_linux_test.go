@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -58,6 +59,18 @@ func TestProcessesSeesOurselves(t *testing.T) {
 	defer gone.Close()
 	is.NoErr(os.Remove(gone.Name()))
 
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	is.NoErr(err)
+	nameless := os.NewFile(uintptr(fd), "nameless")
+	is.NoErr(nameless.Truncate(4096))
+	linked, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ, unix.MAP_SHARED)
+	is.NoErr(err)
+	defer unix.Munmap(linked)
+	is.NoErr(unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, filepath.Join(dir, "linked"), unix.AT_SYMLINK_FOLLOW))
+	nameless.Close()
+	linkedID, err := ID(filepath.Join(dir, "linked"))
+	is.NoErr(err)
+
 	closed, closedID := create("closed")
 	closed.Close()
 
@@ -76,7 +89,10 @@ func TestProcessesSeesOurselves(t *testing.T) {
 	is.True(ours(u.Files[goneID]))    // without a name
 	is.True(!ours(u.Files[closedID])) // neither
 	is.Equal(u.Unlinked[goneID], filepath.Join(dir, "gone"))
-	_, named := u.Unlinked[openID]
+	_, named := u.Unlinked[linkedID]
+	is.True(!named) // it was made without a name, and has one now
+	is.True(ours(u.Files[linkedID]))
+	_, named = u.Unlinked[openID]
 	is.True(!named)
 
 	sockets, err := UnixSockets()

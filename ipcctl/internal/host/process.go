@@ -20,7 +20,8 @@ type Users struct {
 	// Files maps a file to the processes that have it open or mapped, each
 	// once, by rising pid. Only files below the folders that were asked for.
 	Files map[FileID][]Process
-	// Unlinked lists such files that no longer have a name.
+	// Unlinked lists such files that have no name in their folder any more,
+	// with the path that the kernel remembers.
 	Unlinked map[FileID]string
 	// Sockets maps a socket's inode to the processes that have it open.
 	Sockets map[uint64][]Process

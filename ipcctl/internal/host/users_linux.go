@@ -67,6 +67,11 @@ func Processes(folders ...string) (Users, error) {
 	}
 	close(next)
 	wg.Wait()
+	// What was made without a name and got one later, open(2) O_TMPFILE, is
+	// shown as deleted for ever by the processes that had it before.
+	for _, f := range folders {
+		forget(u.Unlinked, f)
+	}
 	for _, ps := range u.Files {
 		slices.SortFunc(ps, func(a, b Process) int { return a.PID - b.PID })
 	}
@@ -245,6 +250,19 @@ func readDirNames(dir string) ([]string, error) {
 	}
 	defer d.Close()
 	return d.Readdirnames(-1)
+}
+
+// forget removes from unlinked what has a name in the folder.
+func forget(unlinked map[FileID]string, folder string) {
+	if len(unlinked) == 0 {
+		return
+	}
+	names, _ := readDirNames(folder)
+	for _, n := range names {
+		if id, err := ID(folder + n); err == nil {
+			delete(unlinked, id)
+		}
+	}
 }
 
 // ID returns what names the file at path, without following a last symlink.

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// playJanitor waits for the end of its stdin and removes what the tour made. A
+// playJanitor waits until everybody else has ended and removes what they made. A
 // terminal's interrupt reaches it too: it stays, to clean up after the others.
 func playJanitor(s *stage) error {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)

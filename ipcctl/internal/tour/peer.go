@@ -30,16 +30,29 @@ func (g *guide) start(role string, args ...string) (*peer, error) {
 }
 
 func (g *guide) launch(role string, cmd *exec.Cmd) (*peer, error) {
-	p := &peer{role: role, cmd: cmd, reports: make(chan []byte, 64), errs: new(strings.Builder), gone: make(chan struct{}), trouble: g.trouble}
-	var err error
-	if p.in, err = cmd.StdinPipe(); err != nil {
+	in, err := cmd.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, g.tether)
+	p, err := begin(role, cmd, in, g.trouble)
+	if err != nil {
+		return nil, err
+	}
+	g.peers = append(g.peers, p)
+	g.r.PIDs = append(g.r.PIDs, p.pid())
+	return p, nil
+}
+
+// begin starts a process whose stdin ends when in is closed.
+func begin(role string, cmd *exec.Cmd, in io.WriteCloser, trouble chan error) (*peer, error) {
+	p := &peer{role: role, cmd: cmd, in: in, reports: make(chan []byte, 64), errs: new(strings.Builder), gone: make(chan struct{}), trouble: trouble}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
 	cmd.Stderr = p.errs
+	cmd.WaitDelay = hangLimit // for what a process of its own keeps open
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
@@ -59,10 +72,6 @@ func (g *guide) launch(role string, cmd *exec.Cmd) (*peer, error) {
 		}
 		close(p.gone)
 	}()
-	if g.r != nil {
-		g.peers = append(g.peers, p)
-		g.r.PIDs = append(g.r.PIDs, p.pid())
-	}
 	return p, nil
 }
 
@@ -126,16 +135,28 @@ func (p *peer) kill() {
 	}
 }
 
-// startJanitor starts the process that cleans up if the guide can't.
+// startJanitor starts the process that cleans up if the guide can't. Its stdin
+// is the read end of the tether, whose write end the guide and all peers hold:
+// it ends when all of them have.
 func startJanitor(g *guide) (*peer, error) {
-	p, err := g.start("janitor", g.dir, g.prefix)
+	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
+	defer r.Close()
+	cmd := exec.Command(g.self, "tour-peer", "--", "janitor", g.dir, g.prefix)
+	cmd.Stdin = r
+	p, err := begin("janitor", cmd, w, nil)
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	g.tether = w
 	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
 	defer cancel()
 	if err := p.hear(ctx, new(struct{})); err != nil {
 		p.kill()
+		w.Close()
 		return nil, err
 	}
 	return p, nil

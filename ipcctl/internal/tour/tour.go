@@ -6,8 +6,8 @@
 //	 │     orders on its stdin, reports as lines of JSON on its stdout
 //	 ├── python3                          if there is one on PATH
 //	 └── janitor (ipcctl tour-peer janitor …)
-//	       removes what the tour made once its stdin ends, which it does
-//	       however the guide ends
+//	       removes what the tour made once the guide and all peers have ended,
+//	       however they did: they hold the other end of its stdin
 //
 // A peer ends when its stdin does, so none outlives the guide.
 package tour
@@ -35,8 +35,12 @@ type Result struct {
 	Took    time.Duration `json:"took"`
 }
 
-// stepLimit bounds a step that hangs. The whole tour takes a few seconds.
-const stepLimit = 20 * time.Second
+// stepLimit bounds a step that hangs, and hangLimit the end of its peers. The
+// whole tour takes a second or two.
+const (
+	stepLimit = 10 * time.Second
+	hangLimit = 5 * time.Second
+)
 
 // step is one part of the tour. It fills in what happened, and returns an
 // error if something did not happen as it must.
@@ -62,6 +66,7 @@ type guide struct {
 	self   string          // the program to start as a peer
 	dir    string          // for sockets and FIFOs, removed in the end
 	prefix string          // of the names in shared memory, removed in the end
+	tether *os.File        // held open by everybody but the janitor
 
 	// Of the current step:
 	r       *Result
@@ -112,6 +117,9 @@ func Run(ctx context.Context, self string, report func(step string, r *Result)) 
 			failed = append(failed, fmt.Errorf("step %s: %s", s.name, r.What))
 		}
 		report(s.name, r)
+		if errors.Is(g.ctx.Err(), context.DeadlineExceeded) {
+			break // the step's own fault; what it left may disturb the next ones
+		}
 	}
 	return errors.Join(failed...)
 }
@@ -123,9 +131,19 @@ func (g *guide) do(ctx context.Context, s step) *Result {
 	r := &Result{Step: s.name, PIDs: []int{}}
 	g.ctx, g.r, g.peers, g.trouble = ctx, r, nil, make(chan error, 1)
 	begin := time.Now()
-	err := s.run(g, r)
-	for _, p := range g.peers {
-		p.dismiss()
+	done := make(chan error, 1)
+	go func() {
+		err := s.run(g, r)
+		for _, p := range g.peers {
+			p.dismiss()
+		}
+		done <- err
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-after(ctx, hangLimit): // a call that outlives its context: nothing can be shared with it any more
+		return &Result{Step: s.name, PIDs: []int{}, What: "it hangs in a call that does not heed its context", Took: time.Since(begin)}
 	}
 	r.Took = time.Since(begin)
 	r.OK = err == nil && !r.Skipped
@@ -133,6 +151,13 @@ func (g *guide) do(ctx context.Context, s step) *Result {
 		r.What, r.Figure = err.Error(), ""
 	}
 	return r
+}
+
+// after returns a channel that is closed that long after the end of ctx.
+func after(ctx context.Context, d time.Duration) <-chan struct{} {
+	late := make(chan struct{})
+	context.AfterFunc(ctx, func() { time.AfterFunc(d, func() { close(late) }) })
+	return late
 }
 
 // path returns a path for a file of the tour's own.
