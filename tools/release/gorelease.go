@@ -21,7 +21,7 @@ const goreleaseAt = "golang.org/x/exp/cmd/gorelease@v0.0.0-20260218203240-3dfff0
 func (c *checker) installGorelease(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "go", "install", goreleaseAt)
 	cmd.Dir = filepath.Join(c.dir, "outside")
-	cmd.Env = append(os.Environ(), "PWD="+cmd.Dir, "GOWORK=off", "GOBIN="+filepath.Join(c.dir, "bin"), "GOFLAGS=-trimpath")
+	cmd.Env = append(os.Environ(), "PWD="+cmd.Dir, "GOWORK=off", "GOOS=", "GOARCH=", "GOBIN="+filepath.Join(c.dir, "bin"), "GOFLAGS=-trimpath")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go install %s: %w\n%s", goreleaseAt, err, out)
 	}

@@ -90,6 +90,7 @@ func (s *stage) run(ctx context.Context, net network, dir string, argv ...string
 	cmd.Env = append(os.Environ(),
 		"PWD="+dir,
 		"GOWORK=off",
+		"GOOS=", "GOARCH=", // what is built here runs here
 		"GOPROXY="+proxy,
 		"GONOPROXY=none", // GOPRIVATE would make the go command pass by the file proxy
 		"GONOSUMDB="+s.noSumDB,
