@@ -140,7 +140,10 @@ func killAndReplace(t *testing.T, child, name string, rounds shm.Word64, doom fu
 		longest = max(longest, time.Since(began))
 		ps[i] = start(t, child, name, strconv.Itoa(i))
 	}
-	for _, p := range ps {
+	for i, p := range ps {
+		if doom != nil {
+			doom(killCount()+i, p.cmd.Process.Pid)
+		}
 		p.kill()
 	}
 	return longest

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/ipcctl/ipc/shm"
 	"github.com/matryer/is"
@@ -23,9 +24,12 @@ func resources(t *testing.T) (files, mappings, segments, goroutines int) {
 
 func TestNothingLeaks(t *testing.T) {
 	is := is.New(t)
-	rounds := 10_000
+	rounds := 2000
 	if testing.Short() {
-		rounds = 500
+		rounds = 300
+	}
+	if *campaign >= 10*time.Second {
+		rounds = 10_000
 	}
 	files, mappings, segments, goroutines := resources(t)
 	name := testName(t)

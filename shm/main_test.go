@@ -24,7 +24,7 @@ import (
 var campaign = flag.Duration("campaign", 1500*time.Millisecond, "length of each campaign against hostile or dying processes")
 
 // kills is how many processes each kill campaign kills.
-var kills = flag.Int("kills", 150, "processes to kill in each kill campaign")
+var kills = flag.Int("kills", 100, "processes to kill in each kill campaign")
 
 // childEnv names the function that a re-executed test binary runs.
 const childEnv = "SHM_TEST_CHILD"
@@ -168,13 +168,6 @@ func (p *process) line() string {
 	}
 }
 
-func (p *process) tell(s string) {
-	p.t.Helper()
-	if _, err := fmt.Fprintln(p.in, s); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
 // kill ends the child with SIGKILL and waits for it. It may be called again.
 func (p *process) kill() {
 	if p.cmd.ProcessState != nil {
@@ -238,17 +231,4 @@ func childHold(args []string) error {
 	say("ready")
 	untilParent()
 	return nil
-}
-
-// python finds python3, or skips the test; IPC_REQUIRE_PYTHON forbids that.
-func python(t testing.TB) string {
-	t.Helper()
-	path, err := exec.LookPath("python3")
-	if err != nil {
-		if os.Getenv("IPC_REQUIRE_PYTHON") != "" {
-			t.Fatal("python3 is required and not on PATH")
-		}
-		t.Skip("python3 is not on PATH")
-	}
-	return path
 }

@@ -14,6 +14,26 @@ import (
 	"github.com/matryer/is"
 )
 
+// python finds python3, or skips the test; IPC_REQUIRE_PYTHON forbids that.
+func python(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		if os.Getenv("IPC_REQUIRE_PYTHON") != "" {
+			t.Fatal("python3 is required and not on PATH")
+		}
+		t.Skip("python3 is not on PATH")
+	}
+	return path
+}
+
+func (p *process) tell(s string) {
+	p.t.Helper()
+	if _, err := fmt.Fprintln(p.in, s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // runPython runs a script to its end and returns what it printed.
 func runPython(t *testing.T, script string, args ...string) string {
 	t.Helper()
@@ -157,7 +177,11 @@ l.shm.unlink()
 // oldPythons are the installed versions that delete what they attached to.
 func oldPythons(t *testing.T) (found []string) {
 	python(t)
-	for _, v := range []string{"python3", "python3.8", "python3.9", "python3.10", "python3.11", "python3.12"} {
+	versions := []string{"python3", "python3.8", "python3.9", "python3.10", "python3.12"}
+	if testing.Short() {
+		versions = versions[:1]
+	}
+	for _, v := range versions {
 		if exec.Command(v, "-c", "import sys; from multiprocessing import shared_memory; sys.exit(sys.version_info >= (3,13))").Run() == nil {
 			found = append(found, v)
 		}

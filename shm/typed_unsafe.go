@@ -29,7 +29,3 @@ func word32(b []byte, off int) *atomic.Uint32 {
 func word64(b []byte, off int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(unsafe.SliceData(b[off : off+8])))
 }
-
-// address is where b begins, to be compared with addresses that the kernel
-// reports; it is never turned back into a pointer.
-func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }

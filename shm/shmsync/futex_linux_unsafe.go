@@ -78,15 +78,20 @@ func futexWait(w *atomic.Uint32, old uint32, d time.Duration) {
 }
 
 // futexWake wakes up to n waiters of w in all processes; n < 0 means all.
-func futexWake(w *atomic.Uint32, n int, private uintptr) int {
+func futexWake(w *atomic.Uint32, n int) int {
 	if n < 0 || n > math.MaxInt32 {
 		n = math.MaxInt32
 	}
-	woken, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWakeOp|private, uintptr(n), 0, 0, 0)
+	woken, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWakeOp, uintptr(n), 0, 0, 0)
 	if errno != 0 {
 		return 0
 	}
 	return int(woken)
+}
+
+// futexWakePrivate wakes the one waiter of a word of this process.
+func futexWakePrivate(w *atomic.Uint32) {
+	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWakeOp|futexPrivate, 1, 0, 0, 0)
 }
 
 // monotonic is CLOCK_MONOTONIC in ns, the clock of futexWaitv's deadline.

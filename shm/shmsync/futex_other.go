@@ -1,10 +1,8 @@
-//go:build !linux || ipcportable
+//go:build (!linux && !darwin) || ipcportable
 
 package shmsync
 
 import "sync/atomic"
 
-const futexPrivate = 0
-
 // futexWake has nobody to wake: pollers look by themselves.
-func futexWake(*atomic.Uint32, int, uintptr) int { return 0 }
+func futexWake(*atomic.Uint32, int) int { return 0 }

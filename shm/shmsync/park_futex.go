@@ -21,7 +21,6 @@ type waitvParker struct {
 	zero   int64
 	vec    [waitvMax]futexWaiter // the leader's
 	sliced bool                  // the leader's: this kernel has no FUTEX_WAITV
-	slice  slicedParker
 }
 
 func (p *waitvParker) limit() int     { return waitvMax - 1 }
@@ -29,12 +28,12 @@ func (p *waitvParker) ticket() uint32 { return p.cancel.Load() }
 
 func (p *waitvParker) poke() {
 	p.cancel.Add(1)
-	futexWake(&p.cancel, 1, futexPrivate)
+	futexWakePrivate(&p.cancel)
 }
 
 func (p *waitvParker) park(pairs []pair, ticket uint32, deadline time.Time) int {
 	if p.sliced {
-		return p.slice.park(pairs, &p.cancel, ticket, deadline)
+		return parkSlice(pairs, &p.cancel, ticket, deadline, futexWait)
 	}
 	for i, x := range pairs {
 		p.vec[i] = watch(x.word, x.old, futexShared32)
@@ -49,22 +48,4 @@ func (p *waitvParker) park(pairs []pair, ticket uint32, deadline time.Time) int 
 		return -1
 	}
 	return woken
-}
-
-// slicedParker is for kernels before 5.16: it sleeps on the first word in
-// slices, so that a change of the other words or a poke is seen a slice later.
-type slicedParker struct{}
-
-// slice bounds how late a poke is noticed without FUTEX_WAITV.
-const slice = 4 * time.Millisecond
-
-func (slicedParker) park(pairs []pair, cancel *atomic.Uint32, ticket uint32, deadline time.Time) int {
-	if cancel.Load() != ticket {
-		return -1
-	}
-	d := min(time.Until(deadline), slice)
-	if d > 0 {
-		futexWait(pairs[0].word, pairs[0].old, d)
-	}
-	return -1
 }

@@ -1,4 +1,4 @@
-//go:build !linux || ipcportable
+//go:build (!linux && !darwin) || ipcportable
 
 package shmsync
 

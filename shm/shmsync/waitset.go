@@ -20,8 +20,10 @@ import (
 // A leader that leaves hands over to a follower. A single waiter is its own
 // leader: no other goroutine takes part, and nothing is allocated.
 //
-// The words must stay mapped until their Wait has returned. Where the system
-// cannot sleep on a shared word, the leader polls at up to 8 ms.
+// The words must stay mapped until their Wait has returned. A system that can
+// sleep on one word only (Linux before 5.16, macOS) makes the leader sleep on
+// the first in slices of 4 ms; where it cannot sleep on a shared word at all,
+// the leader polls at intervals of up to 8 ms.
 type WaitSet struct {
 	mu      sync.Mutex
 	closed  bool
@@ -96,7 +98,7 @@ func (s *WaitSet) wait(ctx context.Context, w *atomic.Uint32, old uint32, max ti
 // Wake wakes up to n sleepers on w in all processes, all of them if n < 0, and
 // returns how many threads the kernel woke: 0 where waiters poll. Every
 // goroutine of a woken WaitSet that waits on w returns.
-func Wake(w *atomic.Uint32, n int) (woken int) { return futexWake(w, n, 0) }
+func Wake(w *atomic.Uint32, n int) (woken int) { return futexWake(w, n) }
 
 // Close ends every Wait of the set with os.ErrClosed, now and later.
 func (s *WaitSet) Close() error {

@@ -8,3 +8,8 @@ func newSlicedWaitSet() *WaitSet {
 	s.park.(*waitvParker).sliced = true
 	return s
 }
+
+func isSliced(s *WaitSet) bool {
+	p, ok := s.park.(*waitvParker)
+	return ok && p.sliced
+}
