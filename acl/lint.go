@@ -188,7 +188,7 @@ func (c *rule) covers(r *rule, budget *int) bool {
 
 // covers reports whether p matches whatever q matches.
 func (p *pattern) covers(q *pattern) bool {
-	if p.kind != q.kind || q.rest && !p.rest {
+	if p.kind != q.kind {
 		return false
 	}
 	if p.rest && len(p.segments) == 0 && !p.absolute {

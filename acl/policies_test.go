@@ -51,7 +51,8 @@ func TestPolicyCasesCanFail(t *testing.T) {
 
 func TestCaseSubjects(t *testing.T) {
 	is := is.New(t)
-	p := parse(t, "deny uid:4294967294 any any\nallow gid:7 put queue:a\nallow any put queue:b\n"+
+	p := parse(t, "deny uid:4294967294 any any\nallow gid:7 put queue:a\nallow any put queue:b\nallow gid:0 get queue:z\n"+
+		"expect allow user:root get queue:z\nexpect deny user:root in gid:7 get queue:z\nexpect deny uid:0 get queue:z\n"+
 		"expect deny any put queue:a\nexpect allow any in gid:7 put queue:a\nexpect allow any put queue:b\n"+
 		"expect allow user:root in gid:7 put queue:a\nexpect deny uid:7 put queue:a\n"+
 		"expect deny uid:4294967294 in gid:7 put queue:a\n")
@@ -60,7 +61,7 @@ func TestCaseSubjects(t *testing.T) {
 			t.Error(r)
 		}
 	}
-	is.Equal(len(p.Test()), 6)
+	is.Equal(len(p.Test()), 9)
 }
 
 func TestLint(t *testing.T) {
