@@ -1,6 +1,9 @@
 package socket
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // A spinner polls before a wait, for a time that it learns: what polling has
 // brought lately. It starts with all of its budget; each failure halves it,
@@ -32,6 +35,7 @@ func (s *spinner) poll(limit time.Duration, ready func() bool) bool {
 				s.shift = 0
 				return true
 			}
+			runtime.Gosched() // others may be what the peer waits for
 		}
 		if !time.Now().Before(end) {
 			break

@@ -1,0 +1,147 @@
+//go:build unix
+
+package rpc
+
+import (
+	"context"
+	"net/rpc"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ipcctl/ipc/socket"
+)
+
+// The benchmarks call another process: this binary as a helper. net/rpc is
+// there for comparison, in the same run.
+
+func TestMain(m *testing.M) {
+	switch os.Getenv("RPC_TEST_HELPER") {
+	case "":
+		os.Exit(m.Run())
+	case "server":
+		l, err := socket.Listen(os.Args[1], &socket.ListenOptions{Conn: benchConn()})
+		if err != nil {
+			panic(err)
+		}
+		_ = testServer().Serve(l)
+	case "net/rpc":
+		l, err := socket.Listen(os.Args[1], nil)
+		if err != nil {
+			panic(err)
+		}
+		srv := rpc.NewServer()
+		if err := srv.RegisterName("Bench", new(netEcho)); err != nil {
+			panic(err)
+		}
+		srv.Accept(l.NetListener())
+	}
+}
+
+type netEcho struct{}
+
+// Echo is called by package net/rpc.
+func (*netEcho) Echo(req []byte, reply *[]byte) error {
+	*reply = req
+	return nil
+}
+
+func benchConn() (o socket.ConnOptions) {
+	if os.Getenv("RPC_BENCH_SPIN") != "" {
+		o.Spin = 50 * time.Microsecond
+	}
+	return o
+}
+
+func benchServer(b *testing.B, name string) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "s")
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(self, path)
+	cmd.Env = append(os.Environ(), "RPC_TEST_HELPER="+name)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return path
+}
+
+func BenchmarkUnaryOtherProcess64B(b *testing.B) {
+	ctx := context.Background()
+	req := make([]byte, 64)
+	for _, spin := range []string{"", "1"} {
+		name := map[string]string{"": "sleeping", "1": "spinning"}[spin]
+		b.Run(name, func(b *testing.B) {
+			b.Setenv("RPC_BENCH_SPIN", spin)
+			cl := Dial(benchServer(b, "server"), &ClientOptions{Socket: &socket.DialOptions{Wait: true, Conn: benchConn()}})
+			defer cl.Close()
+			call := func() {
+				if _, err := cl.Call(ctx, "/echo", req); err != nil {
+					b.Error(err)
+				}
+			}
+			call()
+			b.Run("1 in flight", func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					call()
+				}
+			})
+			b.Run("64 in flight", func(b *testing.B) {
+				b.ReportAllocs()
+				inFlight(b, 64, call)
+			})
+		})
+	}
+	b.Run("net/rpc", func(b *testing.B) {
+		c, err := socket.Dial(ctx, benchServer(b, "net/rpc"), &socket.DialOptions{Wait: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		cl := rpc.NewClient(c.NetConn())
+		defer cl.Close()
+		call := func() {
+			var reply []byte
+			if err := cl.Call("Bench.Echo", req, &reply); err != nil {
+				b.Error(err)
+			}
+		}
+		call()
+		b.Run("1 in flight", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				call()
+			}
+		})
+		b.Run("64 in flight", func(b *testing.B) {
+			b.ReportAllocs()
+			inFlight(b, 64, call)
+		})
+	})
+}
+
+// inFlight makes b.N calls from n goroutines.
+func inFlight(b *testing.B, n int, call func()) {
+	left := atomic.Int64{}
+	left.Store(int64(b.N))
+	b.ResetTimer()
+	done := make(chan struct{})
+	for range n {
+		go func() {
+			for left.Add(-1) >= 0 {
+				call()
+			}
+			done <- struct{}{}
+		}()
+	}
+	for range n {
+		<-done
+	}
+}

@@ -1,0 +1,436 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/ipcctl/ipc/socket"
+)
+
+// Request is a call with all that can be said about it.
+type Request struct {
+	Method string
+	Data   []byte
+	Files  []*os.File // stay the caller's
+
+	// Idempotent allows the client to make the call again, on a new
+	// connection, when one was lost before the reply came.
+	Idempotent bool
+}
+
+// Reply is what came back. Data and Files belong to the caller, who closes the
+// files.
+type Reply = socket.Message
+
+// Client makes calls, over one connection at a time.
+type Client struct {
+	o ClientOptions
+
+	dialing chan struct{} // held by whoever connects
+	backoff backoff
+
+	mu     sync.Mutex
+	link   *link // nil: none
+	closed bool
+
+	stateMu sync.Mutex
+	last    State // Closed is final
+}
+
+// NewClient returns a client that uses c, and nothing else once that is lost.
+// It takes c over.
+func NewClient(c *socket.Conn) *Client {
+	cl := newClient(&ClientOptions{})
+	cl.newLink(c)
+	return cl
+}
+
+func newClient(o *ClientOptions) *Client {
+	return &Client{o: *o, dialing: make(chan struct{}, 1), backoff: backoff{min: o.MinBackoff, max: o.MaxBackoff}}
+}
+
+// Call calls method and returns the reply, which belongs to the caller.
+//
+// The error wraps an [*Error] if the server or the handler gave it,
+// ErrConnection if the connection was lost, ErrClosed, or ctx.Err(): then the
+// handler's context ends too.
+func (cl *Client) Call(ctx context.Context, method string, req []byte) ([]byte, error) {
+	r, err := cl.Do(ctx, &Request{Method: method, Data: req})
+	closeAll(r.Files) // asked for data alone
+	return r.Data, err
+}
+
+// Do makes a call as the request says. Errors are those of Call.
+func (cl *Client) Do(ctx context.Context, req *Request) (Reply, error) {
+	for {
+		l, err := cl.connected(ctx)
+		var r Reply
+		if err == nil {
+			r, err = l.call(ctx, req)
+		}
+		if err == nil {
+			return r, nil
+		}
+		if !cl.again(ctx, req, err) {
+			return Reply{}, callError(req.Method, err)
+		}
+	}
+}
+
+// again decides whether a failed call is made once more.
+func (cl *Client) again(ctx context.Context, req *Request, err error) bool {
+	if cl.o.Dial == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
+		return false
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code == CodeShutdown // it was not even begun
+	}
+	return req.Idempotent && errors.Is(err, ErrConnection)
+}
+
+// Notify makes a one-way call: there is no reply, and no error but that the
+// request could not be sent.
+func (cl *Client) Notify(ctx context.Context, method string, req []byte) error {
+	l, err := cl.connected(ctx)
+	if err == nil {
+		err = l.notify(ctx, method, req)
+	}
+	if err != nil {
+		return callError(method, err)
+	}
+	return nil
+}
+
+// Stream begins a call that sends and takes messages. The stream must be
+// finished: by Recv up to io.EOF or an error, or by Close.
+func (cl *Client) Stream(ctx context.Context, method string, req []byte) (*Stream, error) {
+	l, err := cl.connected(ctx)
+	var s *Stream
+	if err == nil {
+		s, err = l.stream(ctx, method, req)
+	}
+	if err != nil {
+		return nil, callError(method, err)
+	}
+	return s, nil
+}
+
+// Close closes the connection. Calls under way fail with ErrClosed.
+func (cl *Client) Close() error {
+	cl.mu.Lock()
+	was := cl.closed
+	cl.closed = true
+	l := cl.link
+	cl.mu.Unlock()
+	if l != nil {
+		l.fail(ErrClosed)
+	}
+	if !was {
+		cl.state(Closed, nil)
+	}
+	return nil
+}
+
+// A link is one connection of a client.
+type link struct {
+	cl   *Client
+	wire wire
+
+	mu      sync.Mutex
+	next    uint32
+	pending map[uint32]*pending
+	err     error // why it is dead
+	leaving bool  // the server wants no new calls
+}
+
+// pending is a call that waits for its end, and its stream if it has one.
+type pending struct {
+	id     uint32
+	done   chan result // one result, from whoever removes the call from the map
+	stream *Stream
+}
+
+type result struct {
+	reply Reply
+	err   error
+}
+
+var pendings = sync.Pool{New: func() any { return &pending{done: make(chan result, 1)} }}
+
+// newLink makes c the client's connection.
+func (cl *Client) newLink(c *socket.Conn) *link {
+	l := &link{cl: cl, pending: map[uint32]*pending{}}
+	l.wire.c = c
+	cl.mu.Lock()
+	cl.link = l
+	cl.mu.Unlock()
+	cl.state(Ready, nil) // before read can tell the opposite
+	go l.read()
+	return l
+}
+
+func (l *link) usable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err == nil && !l.leaving
+}
+
+// enter registers a call.
+func (l *link) enter(p *pending) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return l.err
+	}
+	for {
+		l.next++
+		if _, taken := l.pending[l.next]; !taken { // only after 2^32 calls
+			break
+		}
+	}
+	p.id = l.next
+	l.pending[p.id] = p
+	l.wire.active.Add(1)
+	return nil
+}
+
+// leave removes a call; true means that nobody else did, so no result comes.
+func (l *link) leave(p *pending) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pending[p.id] != p {
+		return false
+	}
+	l.drop(p.id)
+	return true
+}
+
+// drop is leave for the holder of mu.
+func (l *link) drop(id uint32) {
+	delete(l.pending, id)
+	l.wire.active.Add(-1)
+	if l.leaving && len(l.pending) == 0 {
+		go l.fail(fmt.Errorf("%w: the server has shut down", ErrConnection))
+	}
+}
+
+// call makes a unary call.
+func (l *link) call(ctx context.Context, req *Request) (Reply, error) {
+	p := pendings.Get().(*pending)
+	if err := l.begin(ctx, p, 0, req); err != nil {
+		pendings.Put(p)
+		return Reply{}, err
+	}
+	select {
+	case r := <-p.done:
+		pendings.Put(p)
+		return r.reply, r.err
+	case <-ctx.Done():
+	}
+	if !l.leave(p) { // the reply is just coming
+		r := <-p.done
+		r.reply.Close()
+	} else {
+		l.cancel(p.id)
+	}
+	pendings.Put(p)
+	return Reply{}, ctx.Err()
+}
+
+// begin registers p and sends the call.
+func (l *link) begin(ctx context.Context, p *pending, flags uint8, req *Request) error {
+	if err := checkMethod(req.Method); err != nil {
+		return err
+	}
+	timeout, err := timeoutOf(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.enter(p); err != nil {
+		return err
+	}
+	err = l.wire.send(ctx, func(b []byte) []byte {
+		return appendCall(b, p.id, flags, timeout, req.Method, req.Data)
+	}, req.Files...)
+	if err == nil {
+		return nil
+	}
+	if !l.leave(p) {
+		r := <-p.done // the connection was lost: that says more
+		if r.err != nil {
+			return r.err
+		}
+		r.reply.Close()
+	}
+	if errors.Is(err, socket.ErrPeerClosed) || errors.Is(err, os.ErrClosed) {
+		err = fmt.Errorf("%w: %w", ErrConnection, err)
+	}
+	return err
+}
+
+// notify makes a one-way call.
+func (l *link) notify(ctx context.Context, method string, req []byte) error {
+	if err := checkMethod(method); err != nil {
+		return err
+	}
+	timeout, err := timeoutOf(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.next++
+	id, err := l.next, l.err
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	build := func(b []byte) []byte { return appendCall(b, id, flagOneWay, timeout, method, req) }
+	if err := l.wire.send(ctx, build); err != nil {
+		if errors.Is(err, socket.ErrPeerClosed) {
+			return fmt.Errorf("%w: %w", ErrConnection, err)
+		}
+		return err
+	}
+	return nil
+}
+
+// timeoutOf returns how long ctx has left; zero is for ever.
+func timeoutOf(ctx context.Context) (time.Duration, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	by, ok := ctx.Deadline()
+	if !ok {
+		return 0, nil
+	}
+	left := time.Until(by)
+	if left <= 0 {
+		return 0, context.DeadlineExceeded
+	}
+	return left, nil
+}
+
+func checkMethod(method string) error {
+	if method == "" || len(method) > MaxMethodLen {
+		return fmt.Errorf("a method's name has 1 to %d bytes, not %d: %w", MaxMethodLen, len(method), os.ErrInvalid)
+	}
+	return nil
+}
+
+// cancel tells the server to give up on a call, without making anybody wait.
+func (l *link) cancel(id uint32) {
+	go func() {
+		_ = l.wire.send(context.Background(), func(b []byte) []byte {
+			return header{kind: kindCancel, id: id}.append(b)
+		})
+	}()
+}
+
+// read serves frames until the connection ends. It never waits for anything
+// but the peer's next frame.
+func (l *link) read() {
+	for {
+		m, err := l.wire.c.Recv(context.Background())
+		if err == nil {
+			err = l.frame(m)
+		}
+		if err == io.EOF {
+			err = socket.ErrPeerClosed
+		}
+		if err != nil {
+			l.fail(fmt.Errorf("%w: %w", ErrConnection, err))
+			return
+		}
+	}
+}
+
+// frame serves one frame and takes over its files.
+func (l *link) frame(m socket.Message) error {
+	h, payload, err := parseHeader(m.Data)
+	if err != nil {
+		m.Close()
+		return err
+	}
+	m.Data = payload
+	l.mu.Lock()
+	p := l.pending[h.id]
+	if p != nil && h.kind == kindEnd {
+		l.drop(h.id)
+	}
+	l.mu.Unlock()
+	switch {
+	case h.kind == kindGoAway:
+		l.goAway()
+	case p == nil: // cancelled
+	case h.kind == kindEnd:
+		r := result{reply: m}
+		if Code(h.aux) != CodeOK {
+			r = result{err: &Error{Code(h.aux), string(payload)}}
+			m.Close()
+		}
+		if Code(h.aux) == CodeShutdown {
+			l.goAway() // the frame that says so may come later
+		}
+		p.finish(r)
+		return nil
+	case h.kind == kindData && p.stream != nil:
+		return p.stream.in.push(m)
+	case h.kind == kindCredit && p.stream != nil:
+		return p.stream.out.add(binary.BigEndian.Uint32(payload))
+	default:
+		err = fmt.Errorf("%w: frame of kind %d from a server", errProtocol, h.kind)
+	}
+	m.Close()
+	return err
+}
+
+// goAway notes that the server wants no new calls.
+func (l *link) goAway() {
+	l.mu.Lock()
+	l.leaving = true
+	empty := len(l.pending) == 0
+	l.mu.Unlock()
+	if empty {
+		go l.fail(fmt.Errorf("%w: the server has shut down", ErrConnection))
+	}
+}
+
+// finish passes the result on. It is called once, by whoever removed p from
+// the map.
+func (p *pending) finish(r result) {
+	if p.stream != nil {
+		p.stream.finish(r)
+		return
+	}
+	p.done <- r
+}
+
+// fail ends all calls and closes the connection. The first error counts.
+func (l *link) fail(err error) {
+	l.mu.Lock()
+	if l.err != nil {
+		l.mu.Unlock()
+		return
+	}
+	l.err = err
+	lost := l.pending
+	l.pending = map[uint32]*pending{}
+	l.mu.Unlock()
+	l.wire.c.Close()
+	for _, p := range lost {
+		p.finish(result{err: err})
+	}
+	l.cl.mu.Lock()
+	current := l.cl.link == l
+	l.cl.mu.Unlock()
+	if current && !errors.Is(err, ErrClosed) {
+		l.cl.state(Down, err)
+	}
+}

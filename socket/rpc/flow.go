@@ -1,0 +1,167 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/ipcctl/ipc/socket"
+)
+
+// An inflow is the receiving end of a stream: messages that have come and were
+// not yet taken.
+//
+//	peer ── window ──▶ queue ──▶ take
+//	  ▲                            │
+//	  └────────── credit ◀─────────┘  once half of the window is free again
+//
+// The connection's reader pushes and never waits; the application takes.
+type inflow struct {
+	mu     sync.Mutex
+	queue  []socket.Message
+	window int   // bytes that the peer may still send
+	freed  int   // bytes taken, not yet returned as credit
+	end    error // why nothing follows the queue; nil while the stream goes on
+	wake   chan struct{}
+}
+
+func newInflow() *inflow { return &inflow{window: initialWindow, wake: make(chan struct{}, 1)} }
+
+func cost(n int) int { return n + messageCost }
+
+// push takes over m. It fails if the peer exceeds its window, or goes on after
+// the end.
+func (f *inflow) push(m socket.Message) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.window <= 0 || f.end == io.EOF {
+		m.Close()
+		return fmt.Errorf("%w: a stream message beyond its window", errProtocol)
+	}
+	if f.end != nil { // given up by this side
+		m.Close()
+		return nil
+	}
+	f.window -= cost(len(m.Data))
+	f.queue = append(f.queue, m)
+	notify(f.wake)
+	return nil
+}
+
+// finish ends the stream behind what is queued.
+func (f *inflow) finish(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.end == nil {
+		f.end = err
+	}
+	notify(f.wake)
+}
+
+// discard drops what nobody will take.
+func (f *inflow) discard() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.end == nil {
+		f.end = os.ErrClosed
+	}
+	for i := range f.queue {
+		f.queue[i].Close()
+	}
+	f.queue = nil
+}
+
+// take returns the next message, and how much credit the peer shall get.
+func (f *inflow) take(ctx context.Context) (m socket.Message, credit int, err error) {
+	for {
+		f.mu.Lock()
+		if len(f.queue) > 0 {
+			m = f.queue[0]
+			f.queue[0] = socket.Message{}
+			f.queue = f.queue[1:]
+			if f.freed += cost(len(m.Data)); f.freed >= initialWindow/2 {
+				credit, f.freed = f.freed, 0
+				f.window += credit
+			}
+			f.mu.Unlock()
+			return m, credit, nil
+		}
+		err = f.end
+		f.mu.Unlock()
+		if err != nil {
+			notify(f.wake) // for whoever takes next
+			return m, 0, err
+		}
+		select {
+		case <-f.wake:
+		case <-ctx.Done():
+			return m, 0, ctx.Err()
+		}
+	}
+}
+
+// An outflow is the sending end of a stream: what the peer has room for. A
+// message may exceed it once; then there is none until credit comes.
+type outflow struct {
+	mu     sync.Mutex
+	credit int
+	end    error
+	wake   chan struct{}
+}
+
+func newOutflow() *outflow { return &outflow{credit: initialWindow, wake: make(chan struct{}, 1)} }
+
+// spend waits for credit and spends it on a message of n bytes.
+func (f *outflow) spend(ctx context.Context, n int) error {
+	for {
+		f.mu.Lock()
+		err := f.end
+		ok := err == nil && f.credit > 0
+		if ok {
+			f.credit -= cost(n)
+		}
+		f.mu.Unlock()
+		if err != nil {
+			notify(f.wake)
+			return err
+		}
+		if ok {
+			return nil
+		}
+		select {
+		case <-f.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// add grants credit. No honest peer grants more than the window.
+func (f *outflow) add(n uint32) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n > 1<<30 || f.credit+int(n) > initialWindow {
+		return fmt.Errorf("%w: credit for more than the window", errProtocol)
+	}
+	f.credit += int(n)
+	notify(f.wake)
+	return nil
+}
+
+func (f *outflow) finish(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.end == nil {
+		f.end = err
+	}
+	notify(f.wake)
+}
+
+func notify(wake chan struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}

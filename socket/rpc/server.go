@@ -1,0 +1,467 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ipcctl/ipc/acl"
+	"github.com/ipcctl/ipc/socket"
+)
+
+// DefaultMaxCalls is how many calls of one connection run at once unless told
+// otherwise.
+const DefaultMaxCalls = 1024
+
+// Handler answers calls of a method.
+//
+// Serve returns the reply, or an error, preferably an [*Error]. ctx ends when
+// the caller gives up, its deadline passes, its connection is lost or the
+// server stops waiting. The call is valid until Serve returns.
+type Handler interface {
+	Serve(ctx context.Context, call *Call) ([]byte, error)
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(ctx context.Context, call *Call) ([]byte, error)
+
+// Serve calls f.
+func (f HandlerFunc) Serve(ctx context.Context, call *Call) ([]byte, error) { return f(ctx, call) }
+
+// Server answers calls. The exported fields are set before it is used; the zero
+// value works.
+type Server struct {
+	// Policy decides whether the peer may "call" "rpc:" + the method. Nil
+	// leaves that to whoever admitted the connection.
+	Policy *acl.Policy
+
+	// MaxCalls limits the calls of one connection that run at once; further
+	// ones get CodeBusy. Zero means DefaultMaxCalls.
+	MaxCalls int
+
+	// Logger is told of panics and of peers that break the protocol. Nil:
+	// nobody is.
+	Logger *slog.Logger
+
+	methods atomic.Pointer[map[string]*method] // replaced as a whole
+
+	mu        sync.Mutex
+	listeners map[*socket.Listener]struct{}
+	sessions  map[*session]struct{}
+	closing   bool
+	idle      sync.WaitGroup // sessions
+}
+
+type method struct {
+	name, resource string
+	handler        Handler
+}
+
+// Handle makes h answer calls of the method name, such as "/app.Orders/Get".
+// It panics on an empty or over-long name, and on one that is taken.
+func (s *Server) Handle(name string, h Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	methods := map[string]*method{}
+	if old := s.methods.Load(); old != nil {
+		methods = maps.Clone(*old)
+	}
+	if name == "" || len(name) > MaxMethodLen || methods[name] != nil || h == nil {
+		panic(fmt.Sprintf("rpc: method %q is empty, over-long, taken or nil", name))
+	}
+	methods[name] = &method{name, "rpc:" + name, h}
+	s.methods.Store(&methods)
+}
+
+// HandleFunc is Handle for a function.
+func (s *Server) HandleFunc(name string, f func(ctx context.Context, call *Call) ([]byte, error)) {
+	s.Handle(name, HandlerFunc(f))
+}
+
+// Serve answers the calls of everyone whom l admits. It returns an error
+// wrapping ErrClosed after Shutdown, or why accepting failed.
+func (s *Server) Serve(l *socket.Listener) error {
+	if !s.enlist(l) {
+		return ErrClosed
+	}
+	defer func() {
+		s.mu.Lock()
+		delete(s.listeners, l)
+		s.mu.Unlock()
+	}()
+	for {
+		c, err := l.Accept(context.Background())
+		if err != nil {
+			if s.isClosing() {
+				return ErrClosed
+			}
+			return fmt.Errorf("rpc: serve: %w", err)
+		}
+		go s.ServeConn(c)
+	}
+}
+
+func (s *Server) enlist(l *socket.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = map[*socket.Listener]struct{}{}
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// ServeConn answers the calls of one connection, which it takes over, until
+// the peer closes it or Shutdown is called.
+func (s *Server) ServeConn(c *socket.Conn) {
+	ctx, cancel := context.WithCancel(context.Background())
+	x := &session{s: s, peer: c.Peer(), ctx: ctx, cancel: cancel, calls: map[uint32]*Call{}}
+	x.wire.c = c
+	x.max = s.MaxCalls
+	if x.max <= 0 {
+		x.max = DefaultMaxCalls
+	}
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		c.Close()
+		cancel()
+		return
+	}
+	if s.sessions == nil {
+		s.sessions = map[*session]struct{}{}
+	}
+	s.sessions[x] = struct{}{}
+	s.idle.Add(1)
+	s.mu.Unlock()
+
+	err := x.read()
+	if errors.Is(err, errProtocol) && s.Logger != nil {
+		s.Logger.Warn("rpc: connection closed", "peer", x.peer.String(), "error", err)
+	}
+	cancel()
+	x.running.Wait()
+	c.Close()
+	s.mu.Lock()
+	delete(s.sessions, x)
+	s.mu.Unlock()
+	s.idle.Done()
+}
+
+// Shutdown stops accepting, asks clients for no new calls, lets those under
+// way finish, and closes the connections. When ctx ends first, the calls'
+// contexts end, and Shutdown returns an error wrapping ctx.Err() without
+// waiting for handlers that ignore that.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	sessions := make([]*session, 0, len(s.sessions))
+	for x := range s.sessions {
+		x.refuse()
+		sessions = append(sessions, x)
+	}
+	for l := range s.listeners {
+		l.Close()
+	}
+	s.mu.Unlock()
+	for _, x := range sessions {
+		go x.drain()
+	}
+	done := make(chan struct{})
+	go func() { s.idle.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, x := range sessions {
+		x.cancel()
+		x.wire.c.Close()
+	}
+	return fmt.Errorf("rpc: shutdown: %w", ctx.Err())
+}
+
+// A session is one connection of a server.
+type session struct {
+	s      *Server
+	wire   wire
+	peer   acl.Subject
+	ctx    context.Context // of all its calls
+	cancel context.CancelFunc
+	max    int
+
+	mu       sync.Mutex
+	calls    map[uint32]*Call
+	draining bool
+	running  sync.WaitGroup
+}
+
+// read serves frames until the connection ends. Apart from refusals it never
+// waits for anything but the peer's next frame.
+func (x *session) read() error {
+	for {
+		m, err := x.wire.c.Recv(x.ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		h, payload, err := parseHeader(m.Data)
+		if err == nil {
+			err = x.frame(h, payload, m.Files)
+		} else {
+			m.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// frame serves one frame and takes over files.
+func (x *session) frame(h header, payload []byte, files []*os.File) error {
+	m := socket.Message{Data: payload, Files: files}
+	if h.kind == kindCall {
+		return x.call(h, m)
+	}
+	x.mu.Lock()
+	call := x.calls[h.id]
+	x.mu.Unlock()
+	if call == nil { // it has just ended
+		return m.Close()
+	}
+	switch {
+	case h.kind == kindData && call.flags&flagSends != 0 && h.flags&flagLast != 0:
+		call.in.finish(io.EOF)
+	case h.kind == kindData && call.flags&flagSends != 0:
+		return call.in.push(m)
+	case h.kind == kindCredit && call.flags&flagTakes != 0:
+		return call.out.add(binary.BigEndian.Uint32(payload))
+	case h.kind == kindCancel:
+		call.cancel()
+	default:
+		m.Close()
+		return fmt.Errorf("%w: frame of kind %d from a caller", errProtocol, h.kind)
+	}
+	return m.Close()
+}
+
+// call starts a call, or refuses it.
+func (x *session) call(h header, m socket.Message) error {
+	timeout, name, data, err := parseCall(h, m.Data)
+	if err != nil {
+		m.Close()
+		return err
+	}
+	var target *method
+	if methods := x.s.methods.Load(); methods != nil {
+		target = (*methods)[string(name)]
+	}
+
+	call := &Call{x: x, id: h.id, flags: h.flags, Data: data, Files: m.Files, peer: x.peer}
+	x.mu.Lock()
+	_, twice := x.calls[h.id]
+	var refusal *Error
+	switch {
+	case twice:
+	case x.draining:
+		refusal = &Error{CodeShutdown, "the server is shutting down"}
+	case len(x.calls) >= x.max:
+		refusal = Errorf(CodeBusy, "more than %d calls at once", x.max)
+	case target == nil:
+		refusal = Errorf(CodeNotFound, "no method %q", name)
+	case x.s.Policy != nil && !x.s.Policy.Check(x.peer, "call", target.resource).Allowed:
+		refusal = Errorf(CodeDenied, "%v may not call %q", x.peer, name)
+	default:
+		call.method = target
+		call.start(timeout)
+		x.calls[h.id] = call
+		x.running.Add(1)
+	}
+	x.mu.Unlock()
+	switch {
+	case twice:
+		m.Close()
+		return fmt.Errorf("%w: call %d twice", errProtocol, h.id)
+	case refusal != nil:
+		m.Close()
+		if h.flags&flagOneWay != 0 {
+			return nil
+		}
+		return x.end(call, nil, refusal)
+	}
+	x.wire.active.Add(1)
+	go call.run()
+	return nil
+}
+
+// end sends the last frame of a call.
+func (x *session) end(call *Call, reply []byte, e *Error) error {
+	code := CodeOK
+	if e != nil {
+		code = e.Code
+	}
+	return x.wire.send(x.ctx, func(b []byte) []byte {
+		b = header{kindEnd, 0, uint16(code), call.id}.append(b)
+		if e != nil {
+			return append(b, e.Text...)
+		}
+		return append(b, reply...)
+	}, call.ReplyFiles...)
+}
+
+// refuse makes the session take no new calls.
+func (x *session) refuse() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.draining = true
+}
+
+// drain says that no new calls are taken, and closes the connection when the
+// others have ended. Precondition: refuse was called.
+func (x *session) drain() {
+	_ = x.wire.send(x.ctx, func(b []byte) []byte { return header{kind: kindGoAway}.append(b) })
+	x.running.Wait()
+	_ = x.wire.c.Flush(x.ctx)
+	x.cancel() // ends read
+}
+
+// Call is a call as its handler sees it.
+type Call struct {
+	// Data is the request. It belongs to the handler.
+	Data []byte
+
+	// Files came with the request. They are closed when the handler returns;
+	// one that keeps them sets Files to nil.
+	Files []*os.File
+
+	// ReplyFiles go with the reply, and are closed after it was sent.
+	ReplyFiles []*os.File
+
+	x      *session
+	id     uint32
+	flags  uint8
+	method *method
+	peer   acl.Subject
+	ctx    context.Context
+	cancel context.CancelFunc
+	in     *inflow
+	out    *outflow
+}
+
+// Method returns the name of the method.
+func (c *Call) Method() string { return c.method.name }
+
+// Peer returns who calls, as the kernel told when the connection was made.
+func (c *Call) Peer() acl.Subject { return c.peer }
+
+// OneWay reports whether nobody waits for the reply.
+func (c *Call) OneWay() bool { return c.flags&flagOneWay != 0 }
+
+// start prepares a call that was admitted.
+func (c *Call) start(timeout time.Duration) {
+	if timeout > 0 {
+		c.ctx, c.cancel = context.WithTimeout(c.x.ctx, timeout)
+	} else {
+		c.ctx, c.cancel = context.WithCancel(c.x.ctx)
+	}
+	if c.flags&(flagSends|flagTakes) != 0 {
+		c.in, c.out = newInflow(), newOutflow()
+	}
+	if c.flags&flagSends == 0 && c.in != nil {
+		c.in.finish(io.EOF)
+	}
+}
+
+// Recv returns the next message of the caller's stream, io.EOF when the caller
+// has finished, or if it sends none.
+func (c *Call) Recv(ctx context.Context) (socket.Message, error) {
+	if c.in == nil {
+		return socket.Message{}, io.EOF
+	}
+	m, credit, err := c.in.take(ctx)
+	if credit > 0 {
+		err = c.x.wire.send(ctx, func(b []byte) []byte { return appendCredit(b, c.id, credit) })
+	}
+	return m, err
+}
+
+// Send sends a message to the caller. It waits while the caller does not take
+// them. A caller that takes no stream is an error wrapping os.ErrInvalid.
+func (c *Call) Send(ctx context.Context, msg []byte, files ...*os.File) error {
+	if c.flags&flagTakes == 0 {
+		return callError(c.method.name, fmt.Errorf("the caller takes no stream: %w", os.ErrInvalid))
+	}
+	if err := c.out.spend(ctx, len(msg)); err != nil {
+		return callError(c.method.name, err)
+	}
+	return c.x.wire.send(ctx, func(b []byte) []byte {
+		return append(header{kind: kindData, id: c.id}.append(b), msg...)
+	}, files...)
+}
+
+// run runs the handler and sends its reply.
+func (c *Call) run() {
+	defer c.x.running.Done()
+	reply, err := c.serve()
+	var e *Error
+	if err != nil {
+		e = asError(err)
+	}
+	c.x.mu.Lock()
+	delete(c.x.calls, c.id)
+	c.x.mu.Unlock()
+	if !c.OneWay() {
+		serr := c.x.end(c, reply, e)
+		if errors.Is(serr, socket.ErrTooLarge) || errors.Is(serr, socket.ErrTooManyFiles) {
+			closeAll(c.ReplyFiles)
+			c.ReplyFiles = nil
+			_ = c.x.end(c, nil, asError(serr))
+		}
+	}
+	c.x.wire.active.Add(-1)
+	c.cancel()
+	closeAll(c.Files)
+	closeAll(c.ReplyFiles)
+	if c.in != nil {
+		c.in.discard()
+	}
+}
+
+// serve calls the handler; a panic becomes its error.
+func (c *Call) serve() (reply []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			reply, err = nil, Errorf(CodePanic, "the handler of %q panicked", c.method.name)
+			if c.x.s.Logger != nil {
+				c.x.s.Logger.Error("rpc: panic", "method", c.method.name, "panic", p, "stack", string(debug.Stack()))
+			}
+		}
+	}()
+	return c.method.handler.Serve(c.ctx, c)
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

@@ -1,0 +1,143 @@
+package rpc
+
+import (
+	"context"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/ipcctl/ipc/socket"
+)
+
+// Stream is a call that sends and takes messages. One goroutine may send and
+// one receive at the same time.
+type Stream struct {
+	l      *link
+	p      *pending
+	method string
+	in     *inflow
+	out    *outflow
+	stop   func() bool // stops watching the call's context
+
+	mu    sync.Mutex
+	reply Reply
+	ended bool
+}
+
+// stream begins a streaming call.
+func (l *link) stream(ctx context.Context, method string, req []byte) (*Stream, error) {
+	p := &pending{done: make(chan result, 1)}
+	s := &Stream{l: l, p: p, method: method, in: newInflow(), out: newOutflow()}
+	p.stream = s
+	if err := l.beginStream(ctx, p, &Request{Method: method, Data: req}); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { s.abort(ctx.Err()) })
+	s.mu.Lock()
+	s.stop = stop
+	if s.ended {
+		stop()
+	}
+	s.mu.Unlock()
+	return s, nil
+}
+
+func (l *link) beginStream(ctx context.Context, p *pending, req *Request) error {
+	if err := checkMethod(req.Method); err != nil {
+		return err
+	}
+	timeout, err := timeoutOf(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.enter(p); err != nil {
+		return err
+	}
+	err = l.wire.send(ctx, func(b []byte) []byte {
+		return appendCall(b, p.id, flagSends|flagTakes, timeout, req.Method, req.Data)
+	}, req.Files...)
+	if err != nil {
+		l.leave(p)
+	}
+	return err
+}
+
+// Send sends a message to the handler. It waits while the handler does not
+// take them. After the call has ended it returns io.EOF: Recv knows why.
+func (s *Stream) Send(ctx context.Context, msg []byte, files ...*os.File) error {
+	err := s.out.spend(ctx, len(msg))
+	if err == nil {
+		err = s.l.wire.send(ctx, func(b []byte) []byte {
+			return append(header{kind: kindData, id: s.p.id}.append(b), msg...)
+		}, files...)
+	}
+	if err != nil && err != io.EOF {
+		return callError(s.method, err)
+	}
+	return err
+}
+
+// CloseSend tells the handler that no more messages follow.
+func (s *Stream) CloseSend(ctx context.Context) error {
+	err := s.l.wire.send(ctx, func(b []byte) []byte {
+		return header{kind: kindData, flags: flagLast, id: s.p.id}.append(b)
+	})
+	if err != nil {
+		return callError(s.method, err)
+	}
+	return nil
+}
+
+// Recv returns the next message from the handler, and io.EOF once the handler
+// has returned without an error. Other errors are those of Client.Call.
+func (s *Stream) Recv(ctx context.Context) (socket.Message, error) {
+	m, credit, err := s.in.take(ctx)
+	if credit > 0 {
+		// A failure here is the connection's, and the next Recv meets it.
+		_ = s.l.wire.send(ctx, func(b []byte) []byte { return appendCredit(b, s.p.id, credit) })
+	}
+	if err != nil && err != io.EOF {
+		err = callError(s.method, err)
+	}
+	return m, err
+}
+
+// Reply returns what the handler returned at last. It is there once Recv has
+// returned io.EOF.
+func (s *Stream) Reply() Reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reply
+}
+
+// Close gives up on the call, if it has not ended, and drops messages that
+// nobody has taken.
+func (s *Stream) Close() error {
+	s.abort(context.Canceled)
+	s.in.discard()
+	return nil
+}
+
+// abort ends the call from this side.
+func (s *Stream) abort(err error) {
+	if s.l.leave(s.p) {
+		s.finish(result{err: err})
+		s.l.cancel(s.p.id)
+	}
+}
+
+// finish is told the result, once, by whoever removed the call from the link.
+func (s *Stream) finish(r result) {
+	s.mu.Lock()
+	s.reply = r.reply
+	s.ended = true
+	if s.stop != nil {
+		s.stop()
+	}
+	s.mu.Unlock()
+	if r.err == nil {
+		r.err = io.EOF
+	}
+	s.out.finish(io.EOF)
+	s.in.finish(r.err)
+}
