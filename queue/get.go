@@ -242,6 +242,9 @@ func (q *Queue) tryGetBatch(b *Batch, max int, spin bool) error {
 	}
 	from := 0
 	for _, to := range b.ends {
+		if to > len(b.data) {
+			break // of a message that a fault cut off
+		}
 		b.msgs = append(b.msgs, b.data[from:to:to])
 		from = to
 	}
@@ -261,7 +264,9 @@ func (q *Queue) getSomeOn(l *lane, b *Batch, max int, spin bool) (err error) {
 			if n == 0 && err == nil {
 				continue
 			}
-			b.data = data
+			if err == nil {
+				b.data = data
+			}
 			return err
 		}
 		if !q.r.takeAt(&l.worker, word, opTake) {

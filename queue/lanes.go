@@ -69,6 +69,19 @@ func (q *Queue) lane(ctx context.Context, lease bool) (*lane, error) {
 	}
 }
 
+// leaseLaneNow returns a lane for a lease, or ErrBusy if it would have to wait.
+func (q *Queue) leaseLaneNow() (*lane, error) {
+	if l := q.takeSpare(&q.spareLease); l != nil {
+		return l, nil
+	}
+	l, wait, err := q.laneOrWait(true)
+	if wait != nil {
+		q.unwait(wait)
+		err = ErrBusy
+	}
+	return l, err
+}
+
 // laneOrWait returns a lane, or a channel that is closed when one may be idle.
 func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 	q.mu.Lock()

@@ -41,12 +41,12 @@ func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
 }
 
 // TryLease is Lease that does not wait: it returns ErrEmpty, itself and not
-// wrapped, if no message is waiting.
+// wrapped, if no message is waiting, and ErrBusy if all lanes are in use.
 func (q *Queue) TryLease() (*Lease, error) {
 	m := new(Lease)
-	err := q.tryLease(context.Background(), m, false)
+	err := q.leaseNow(m)
 	if err == ErrEmpty && q.returned() {
-		err = q.tryLease(context.Background(), m, false)
+		err = q.leaseNow(m)
 	}
 	if err != nil {
 		return nil, getError(q.name, err)
@@ -76,6 +76,22 @@ func (q *Queue) tryLease(ctx context.Context, m *Lease, spin bool) error {
 	if err != nil {
 		return err
 	}
+	return q.leaseWith(l, m, spin)
+}
+
+func (q *Queue) leaseNow(m *Lease) error {
+	if l := q.takeKept(); l != nil {
+		return q.begin(m, l)
+	}
+	l, err := q.leaseLaneNow()
+	if err != nil {
+		return err
+	}
+	return q.leaseWith(l, m, false)
+}
+
+// leaseWith takes a message with lane l, or releases l.
+func (q *Queue) leaseWith(l *lane, m *Lease, spin bool) error {
 	if err := q.leaseOn(l, spin); err != nil {
 		q.release(l)
 		return err

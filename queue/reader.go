@@ -118,8 +118,8 @@ func (r *ring) look(pos uint64, limit int) ([]Peeked, bool) {
 			add(msg, len(msg))
 		}
 	case kindMany:
-		p, _ := r.packed(b)
-		for i := word.next(); i < p.count; i++ {
+		p, ok := r.packed(b)
+		for i := word.next(); ok && i < p.count; i++ {
 			if msg, ok := p.message(i); ok {
 				add(msg, len(msg))
 			}
