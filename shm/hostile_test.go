@@ -134,7 +134,7 @@ var victims = map[string]victim{
 		return c.Wait(ctx, n)
 	},
 	"ShareableList": func(r *shm.Region, _ *shm.Reader, i int) error {
-		l, err := shm.ListIn(r)
+		l, err := shm.ShareableListIn(r)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -9,9 +10,9 @@ import (
 // Info describes one named segment.
 type Info struct {
 	Name    string
-	Path    string // the file, where segments are files
-	Size    int64  // bytes
-	Mode    uint32 // permission bits
+	Path    string      // the file, where segments are files
+	Size    int64       // bytes
+	Mode    os.FileMode // permission bits
 	UID     uint32
 	GID     uint32
 	Links   uint64    // names of the object: more than 1 while it is lent

@@ -63,7 +63,7 @@ func describe(name string) (info Info, id inode, ok bool) {
 		return info, id, false
 	}
 	info = Info{
-		Name: name, Path: path, Size: int64(st.Size), Mode: uint32(st.Mode) & 0o7777,
+		Name: name, Path: path, Size: int64(st.Size), Mode: os.FileMode(st.Mode & 0o777),
 		UID: st.Uid, GID: st.Gid, Links: uint64(st.Nlink), Changed: timeOf(st.Mtime),
 	}
 	if st.Mask&unix.STATX_BTIME != 0 {

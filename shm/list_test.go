@@ -41,7 +41,7 @@ func TestListShowsFacts(t *testing.T) {
 	i, ok := find(t, name)
 	is.True(ok)
 	is.Equal(i.Size, int64(1234))
-	is.Equal(i.Mode, uint32(0o640))
+	is.Equal(i.Mode, os.FileMode(0o640))
 	is.Equal(i.UID, uint32(os.Geteuid()))
 	is.Equal(i.Path, "/dev/shm/"+name)
 	is.True(!i.Created.IsZero() && time.Since(i.Created) < time.Hour)

@@ -334,7 +334,7 @@ func describeRecord(path string) (Info, bool) {
 		return Info{}, false
 	}
 	i := Info{
-		Name: filepath.Base(path), Path: objectPath(rec.Object), Size: int64(rec.Size), Mode: rec.Mode,
+		Name: filepath.Base(path), Path: objectPath(rec.Object), Size: int64(rec.Size), Mode: os.FileMode(rec.Mode),
 		UID: st.Uid, GID: st.Gid, Links: 1, Created: rec.Created, Changed: rec.Created, Hidden: 1,
 	}
 	i.Attached = rundir.Flock(log, unix.LOCK_EX|unix.LOCK_NB) != nil

@@ -101,7 +101,7 @@ s.unlink()
 	for _, i := range l {
 		if i.Name == name {
 			is.Equal(i.State, shm.Live)
-			is.Equal(i.Mode, uint32(0o600))
+			is.Equal(i.Mode, os.FileMode(0o600))
 			is.True(usedBy(i, p.cmd.Process.Pid))
 		}
 	}
@@ -129,7 +129,7 @@ func TestPythonListBothWays(t *testing.T) {
 	in := append([]any{}, want...)
 	in[5] = []byte("ab\x00")
 
-	l, err := shm.CreateList("", in, nil)
+	l, err := shm.CreateShareableList("", in, nil)
 	is.NoErr(err)
 	defer shm.Remove(l.Name())
 	defer l.Close()
@@ -158,7 +158,7 @@ print(repr(l[0]), repr(l[4]), repr(l[5]), repr(l[3]), repr(l[2]))
 l.shm.close()
 l.shm.unlink()
 `))
-	theirs, err := shm.OpenList(p.line(), nil)
+	theirs, err := shm.OpenShareableList(p.line(), nil)
 	is.NoErr(err)
 	defer theirs.Close()
 	got, err = theirs.Items()
@@ -290,6 +290,9 @@ def load(buf, at=0):
 
 func TestPythonReadsCell(t *testing.T) {
 	is := is.New(t)
+	readme, err := os.ReadFile("README.md")
+	is.NoErr(err)
+	is.True(strings.Contains(string(readme), strings.TrimSpace(pythonCell)))
 	c, _ := newByteCell(t, 64)
 	for i := range 11 {
 		is.NoErr(c.Store(t.Context(), []byte(fmt.Sprint("value ", i))))

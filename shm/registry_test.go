@@ -36,7 +36,7 @@ func TestRegistryLists(t *testing.T) {
 	i := listed(t, name)
 	is.True(i != nil)
 	is.Equal(i.Size, int64(100)) // not rounded
-	is.Equal(i.Mode, uint32(0o640))
+	is.Equal(i.Mode, os.FileMode(0o640))
 	is.Equal(i.UID, uint32(os.Geteuid()))
 	is.Equal(i.State, Live)
 	is.NoErr(r.Close())

@@ -112,9 +112,9 @@ func decodeItem(slot []byte, format string, code byte) (any, error) {
 	return nil, fmt.Errorf("%w: format %q with code %d", ErrCorrupt, format, code)
 }
 
-// EncodeList returns the memory of a ShareableList with the given items: nil,
+// EncodeShareableList returns the memory of a ShareableList with the given items: nil,
 // bool, int, int64, float64, string or []byte.
-func EncodeList(items []any) ([]byte, error) {
+func EncodeShareableList(items []any) ([]byte, error) {
 	var out, data, formats, codes []byte
 	out = binary.NativeEndian.AppendUint64(out, uint64(len(items)))
 	out = binary.NativeEndian.AppendUint64(out, 0)
@@ -142,9 +142,9 @@ func EncodeList(items []any) ([]byte, error) {
 	return append(out, codes...), nil
 }
 
-// DecodeList reads all items of a ShareableList from its memory, which may be
+// DecodeShareableList reads all items of a ShareableList from its memory, which may be
 // longer than the list. Anything that does not fit is ErrCorrupt.
-func DecodeList(mem []byte) ([]any, error) {
+func DecodeShareableList(mem []byte) ([]any, error) {
 	g, err := readGeometry(mem)
 	if err != nil {
 		return nil, fmt.Errorf("shm: decode list: %w", err)
@@ -237,10 +237,10 @@ type ShareableList struct {
 	mu sync.RWMutex
 }
 
-// CreateList makes the segment name (or a generated one) with a list in it.
+// CreateShareableList makes the segment name (or a generated one) with a list in it.
 // Python attaches with ShareableList(name=…).
-func CreateList(name string, items []any, o *Options) (*ShareableList, error) {
-	b, err := EncodeList(items)
+func CreateShareableList(name string, items []any, o *Options) (*ShareableList, error) {
+	b, err := EncodeShareableList(items)
 	if err != nil {
 		return nil, err
 	}
@@ -250,29 +250,29 @@ func CreateList(name string, items []any, o *Options) (*ShareableList, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := ListIn(r)
+	l, err := ShareableListIn(r)
 	if err != nil {
 		return nil, errors.Join(err, r.Close(), Remove(r.Name()))
 	}
 	return l, nil
 }
 
-// OpenList attaches to the list in segment name.
-func OpenList(name string, o *Options) (*ShareableList, error) {
+// OpenShareableList attaches to the list in segment name.
+func OpenShareableList(name string, o *Options) (*ShareableList, error) {
 	r, err := Open(name, o)
 	if err != nil {
 		return nil, err
 	}
-	l, err := ListIn(r)
+	l, err := ShareableListIn(r)
 	if err != nil {
 		r.Close()
 	}
 	return l, err
 }
 
-// ListIn returns the list that begins at the first byte of r. The list takes r
+// ShareableListIn returns the list that begins at the first byte of r. The list takes r
 // over: Close closes it.
-func ListIn(r *Region) (*ShareableList, error) {
+func ShareableListIn(r *Region) (*ShareableList, error) {
 	var g listGeometry
 	err := r.View(0, r.Size(), func(b []byte) (err error) {
 		g, err = readGeometry(b)

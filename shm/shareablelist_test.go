@@ -37,11 +37,11 @@ func littleEndian(t *testing.T) {
 func TestListGolden(t *testing.T) {
 	littleEndian(t)
 	is := is.New(t)
-	b, err := shm.EncodeList(goldenItems)
+	b, err := shm.EncodeShareableList(goldenItems)
 	is.NoErr(err)
 	is.Equal(hex.EncodeToString(b), goldenList)
 	is.Equal(len(b), 199)
-	got, err := shm.DecodeList(append(b, make([]byte, 3897)...)) // rounded up to a page, as on macOS
+	got, err := shm.DecodeShareableList(append(b, make([]byte, 3897)...)) // rounded up to a page, as on macOS
 	is.NoErr(err)
 	is.Equal(got, []any{int64(1), -2.5, true, nil, "héllo", []byte("ab"), "12345678"}) // NULs at the end are lost
 }
@@ -49,18 +49,18 @@ func TestListGolden(t *testing.T) {
 // A format shorter than the slot tells the true length.
 func TestListTrueLengths(t *testing.T) {
 	is := is.New(t)
-	b, err := shm.EncodeList([]any{[]byte("ab\x00"), "x"})
+	b, err := shm.EncodeShareableList([]any{[]byte("ab\x00"), "x"})
 	is.NoErr(err)
 	at := strings.Index(string(b), "8s")
 	copy(b[at:], "3s")
-	got, err := shm.DecodeList(b)
+	got, err := shm.DecodeShareableList(b)
 	is.NoErr(err)
 	is.Equal(got, []any{[]byte("ab\x00"), "x"})
 }
 
 func TestListSetAndGet(t *testing.T) {
 	is := is.New(t)
-	l, err := shm.CreateList(testName(t), []any{"12345678", 7, nil, []byte{}, false, ""}, nil)
+	l, err := shm.CreateShareableList(testName(t), []any{"12345678", 7, nil, []byte{}, false, ""}, nil)
 	is.NoErr(err)
 	defer l.Close()
 	is.Equal(l.Len(), 6)
@@ -103,21 +103,21 @@ func TestListOpenOfSomethingElse(t *testing.T) {
 	r, err := shm.Create(name, 64, &shm.Options{Init: func(b []byte) error { b[5] = 1; return nil }})
 	is.NoErr(err)
 	is.NoErr(r.Close())
-	_, err = shm.OpenList(name, nil)
+	_, err = shm.OpenShareableList(name, nil)
 	is.True(errors.Is(err, shm.ErrCorrupt))
-	_, err = shm.EncodeList([]any{uint8(1)})
+	_, err = shm.EncodeShareableList([]any{uint8(1)})
 	is.True(errors.Is(err, shm.ErrType))
 }
 
 func FuzzDecodeList(f *testing.F) {
-	b, _ := shm.EncodeList(goldenItems)
+	b, _ := shm.EncodeShareableList(goldenItems)
 	f.Add(b)
-	b, _ = shm.EncodeList(nil)
+	b, _ = shm.EncodeShareableList(nil)
 	f.Add(b)
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\x7f12345678"))
 	f.Add(append(binary.NativeEndian.AppendUint64(nil, 1), make([]byte, 40)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		items, err := shm.DecodeList(b)
+		items, err := shm.DecodeShareableList(b)
 		if err != nil {
 			if !errors.Is(err, shm.ErrCorrupt) {
 				t.Fatal(err)
@@ -125,7 +125,7 @@ func FuzzDecodeList(f *testing.F) {
 			return
 		}
 		for _, v := range items { // what was decoded can be encoded, if it is text
-			if _, err := shm.EncodeList([]any{v}); err != nil && reflect.TypeOf(v).Kind() != reflect.String {
+			if _, err := shm.EncodeShareableList([]any{v}); err != nil && reflect.TypeOf(v).Kind() != reflect.String {
 				t.Fatal(err)
 			}
 		}
