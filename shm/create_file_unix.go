@@ -93,11 +93,14 @@ func reserve(fd, size int) error {
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &lim); err == nil && uint64(size) > uint64(lim.Cur) {
 		return fmt.Errorf("%d bytes exceed RLIMIT_FSIZE (%d): %w", size, uint64(lim.Cur), unix.EFBIG) // the kernel would send SIGXFSZ
 	}
-	err := allocate(fd, size)
-	if errors.Is(err, unix.ENOSPC) {
-		return fmt.Errorf("reserve %d bytes: %w", size, err)
+	err := checkRoom(fd, size)
+	if err == nil {
+		err = allocate(fd, size)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("reserve: %w", err)
+	}
+	return nil
 }
 
 // reserveByWriting is for systems and file systems without fallocate.

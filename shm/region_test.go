@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -230,6 +231,20 @@ func TestBadSizes(t *testing.T) {
 		for _, size := range []int{0, -1, -1 << 31} {
 			_, err := create(size, nil)
 			is.True(errors.Is(err, shm.ErrSize))
+		}
+	})
+}
+
+// More than the machine can have is refused at once, not after filling it.
+func TestHugeSizes(t *testing.T) {
+	if math.MaxInt == math.MaxInt32 {
+		t.Skip("every size of 32 bits may fit")
+	}
+	eachKind(t, func(t *testing.T, create func(int, *shm.Options) (*shm.Region, error)) {
+		is := is.New(t)
+		for _, shift := range []int{46, 62} {
+			_, err := create(1<<shift, nil)
+			is.True(errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EFBIG))
 		}
 	})
 }
