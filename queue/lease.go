@@ -125,6 +125,7 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 		// The record names a lease that another consumer got; as long as it
 		// does, nobody can know that the queue is drained.
 		q.r.idle(&l.worker)
+		q.leaseOver()
 	}
 	if err == nil {
 		err = ErrEmpty

@@ -101,8 +101,10 @@ func create(name string, o *Options) (*Queue, error) {
 	// The dead-letter queue comes first: a queue that can be opened has one.
 	made := false
 	if g.dead > 0 {
-		if exists(obj) {
+		if taken, err := exists(obj); taken {
 			return nil, os.ErrExist
+		} else if err != nil {
+			return nil, err
 		}
 		if made, err = createDead(name, g, mode); err != nil {
 			return nil, fmt.Errorf("dead-letter queue: %w", err)
@@ -110,7 +112,7 @@ func create(name string, o *Options) (*Queue, error) {
 	}
 	reg, err := shm.Create(obj, g.size, &shm.Options{Mode: mode, Init: g.init})
 	if err != nil {
-		if made && !exists(obj) {
+		if taken, _ := exists(obj); made && !taken {
 			shm.Remove(obj + deadSuffix)
 		}
 		return nil, err
@@ -125,12 +127,19 @@ func create(name string, o *Options) (*Queue, error) {
 	return q, err
 }
 
-func exists(obj string) bool {
+// exists reports whether the name is taken; if that can't be found out, it says
+// so: nothing is removed on a guess.
+func exists(obj string) (bool, error) {
 	reg, err := shm.OpenReader(obj, nil)
-	if err == nil {
-		reg.Close()
+	switch {
+	case err == nil:
+		return true, reg.Close()
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case errors.Is(notQueue(err), ErrNotQueue), errors.Is(err, os.ErrPermission):
+		return true, nil
 	}
-	return !errors.Is(err, os.ErrNotExist)
+	return false, err
 }
 
 // init writes a fresh queue: every slot and lane with a block of its own.
