@@ -38,6 +38,7 @@ func (d *desc) resize(n int) (got int, err error) {
 }
 
 // detach returns the descriptor as a blocking file of its own and closes d.
+// Precondition: the owner is locked.
 func (d *desc) detach() (*os.File, error) {
 	var fd int
 	var err error
@@ -58,7 +59,8 @@ func (d *desc) detach() (*os.File, error) {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), d.file.Name())
-	return f, d.Close()
+	_, _ = d.halt()
+	return f, d.file.Close()
 }
 
 // adopt returns a non-blocking, close-on-exec file of its own for the pipe that

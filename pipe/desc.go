@@ -25,6 +25,7 @@ type desc struct {
 	do       func(step func(fd uintptr) bool) error // RawConn.Read or .Write
 	step     func(fd uintptr) bool
 	deadline func(time.Time) error
+	relay    atomic.Pointer[context.CancelFunc] // ends the Relay that is under way
 
 	buf   []byte
 	n     int
@@ -111,12 +112,13 @@ func (d *desc) transfer(ctx context.Context, buf []byte) (int, error) {
 	err := d.run(ctx)
 	d.buf = nil
 	switch {
-	case d.closed.Load() && err != nil:
-		err = os.ErrClosed
 	case err == nil && d.err != nil:
 		err = d.err
 	case err == nil && d.none:
 		err = io.EOF
+	}
+	if err != nil && d.closed.Load() {
+		err = os.ErrClosed
 	}
 	return d.n, err
 }
@@ -141,25 +143,36 @@ func (d *desc) run(ctx context.Context) error {
 	restore := interrupt(ctx, d.deadline)
 	defer restore()
 	err := d.park(ctx)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	return err
 }
 
-func (d *desc) Close() error {
+// halt makes calls that wait on d, and those that come, return os.ErrClosed.
+// It reports whether d was open. A Relay that has d's owner locked may be
+// waiting elsewhere: then relayed is true, and the lock is not to be waited for.
+func (d *desc) halt() (open, relayed bool) {
 	if d.closed.Swap(true) {
-		return nil
+		return false, false
 	}
-	return d.file.Close()
+	if cancel := d.relay.Load(); cancel != nil {
+		(*cancel)()
+		relayed = true
+	}
+	_ = d.deadline(longAgo)
+	return true, relayed
 }
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
 
 // interrupt makes the end of ctx the deadline that set sets. restore must be
 // called when the operation is over; no deadline remains after it.
 func interrupt(ctx context.Context, set func(time.Time) error) (restore func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = set(time.Unix(1, 0)) // fails only once closed, and then nobody waits
+		_ = set(longAgo) // fails only once closed, and then nobody waits
 		close(done)
 	})
 	return func() {

@@ -23,9 +23,6 @@ type FIFO struct {
 	id   fileID
 }
 
-// fileID tells one file from another that took its path.
-type fileID struct{ dev, ino uint64 }
-
 // Create makes a FIFO at path. What exists there is left alone: the error wraps
 // os.ErrExist, and the text says what it is. The process's umask is not touched.
 func Create(path string, o *CreateOptions) (*FIFO, error) {

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// fileID tells one file from another that took its path.
+type fileID struct{ dev, ino uint64 }
+
 // create makes a FIFO with the permissions perm, or takes over the stale one at path.
 func create(path string, perm fs.FileMode, replaceStale bool) (fileID, error) {
 	err := unix.Mkfifo(path, uint32(perm))

@@ -21,11 +21,14 @@ const (
 	packetMode = framed
 )
 
+type fileID struct{}
+
 type desc struct {
 	name     string
-	file     *os.File
 	closed   atomic.Bool
+	file     io.Closer
 	deadline func(time.Time) error
+	relay    atomic.Pointer[context.CancelFunc]
 	brief    bool
 	stay     bool
 	none     bool
@@ -39,7 +42,7 @@ func (d *desc) transfer(context.Context, []byte) (int, error) { return 0, errors
 func (d *desc) hungUp() bool                                  { return false }
 func (d *desc) resize(int) (int, error)                       { return 0, errors.ErrUnsupported }
 func (d *desc) detach() (*os.File, error)                     { return nil, errors.ErrUnsupported }
-func (d *desc) Close() error                                  { return nil }
+func (d *desc) halt() (open, relayed bool)                    { return false, false }
 
 func openPipeFiles(m mode) (mode, [2]*os.File, error) {
 	return m, [2]*os.File{}, errors.ErrUnsupported

@@ -308,6 +308,30 @@ func TestBufferedMessagesFlushThemselves(t *testing.T) {
 	is.Equal(string(msg), "last")
 }
 
+// Close and the goroutine that flushes meet at any moment; nothing is lost.
+func TestCloseFlushes(t *testing.T) {
+	is := is.New(t)
+	ctx := watched(t)
+	for i := range 500 {
+		r, w, err := New()
+		is.NoErr(err)
+		is.NoErr(w.SendBuffered(ctx, []byte("one")))
+		for range i % 50 {
+			runtime.Gosched()
+		}
+		is.NoErr(w.SendBuffered(ctx, []byte("two")))
+		is.NoErr(w.Close())
+		for _, want := range []string{"one", "two"} {
+			msg, err := r.Recv(ctx)
+			is.NoErr(err)
+			is.Equal(string(msg), want)
+		}
+		_, err = r.Recv(ctx)
+		is.Equal(err, io.EOF)
+		is.NoErr(r.Close())
+	}
+}
+
 func TestCloseSaysWhatIsLost(t *testing.T) {
 	is := is.New(t)
 	_, w := pair(t, stream)

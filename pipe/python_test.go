@@ -3,6 +3,7 @@
 package pipe
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/matryer/is"
@@ -114,6 +116,45 @@ c.recv_bytes()
 	_ = cmd.Wait()
 }
 
+func init() {
+	// python's parent SCRIPT: starts a Python child and waits to be killed.
+	roles["python's parent"] = func(args []string) error {
+		cmd := exec.Command("python3", "-c", args[0])
+		cmd.Stdout = os.Stdout
+		conn, err := Command(cmd)
+		if err != nil {
+			return err
+		}
+		if _, err := conn.Recv(context.Background()); err != nil {
+			return err
+		}
+		fmt.Println("ready")
+		return untilKilled()
+	}
+}
+
+func TestPythonChildsParentKilled(t *testing.T) {
+	is := is.New(t)
+	script := python(t, `
+c = Connection(int(os.environ["IPC_PIPE_FD"]))
+c.send_bytes(b"up")
+try:
+    c.recv_bytes()
+except EOFError:
+    print("EOFError", flush=True)
+`).Args[2]
+	cmd := self("python's parent", script)
+	lines := bufio.NewReader(startVictim(t, cmd))
+	line, err := lines.ReadString('\n')
+	is.NoErr(err)
+	is.Equal(line, "ready\n")
+	is.NoErr(cmd.Process.Kill())
+	line, err = lines.ReadString('\n')
+	is.NoErr(err)
+	is.Equal(line, "EOFError\n")
+	_ = cmd.Wait()
+}
+
 func TestPythonChildKilledInsideMessage(t *testing.T) {
 	is := is.New(t)
 	cmd := python(t, `
@@ -203,7 +244,7 @@ func init() {
 				return err
 			}
 			if string(msg.Data) == "die" {
-				return errors.New("asked to")
+				return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}
 			if err := conn.Send(ctx, msg.Data); err != nil {
 				return err
@@ -266,10 +307,10 @@ except EOFError:
     pass
 assert child.wait() == 0
 `,
-		"child dies": `
+		"child killed": `
 a, b = Pipe()
 env = dict(os.environ, PIPE_TEST_ROLE="python duplex", IPC_PIPE_FD=str(b.fileno()))
-child = subprocess.Popen([sys.argv[1]], env=env, pass_fds=[b.fileno()], stderr=subprocess.DEVNULL)
+child = subprocess.Popen([sys.argv[1]], env=env, pass_fds=[b.fileno()])
 b.close()
 a.send_bytes(b"die")
 try:
@@ -277,7 +318,7 @@ try:
     assert False, "the child's death brought no EOFError"
 except EOFError:
     pass
-assert child.wait() == 1
+assert child.wait() == -9
 `,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -220,4 +220,9 @@ func (r *Reader) Detach() (*os.File, error) {
 
 // Close closes the read end: writers get EPIPE once no other reader is left.
 // Blocked calls return an error wrapping os.ErrClosed. Closing again does nothing.
-func (r *Reader) Close() error { return r.fail("close", r.d.Close()) }
+func (r *Reader) Close() error {
+	if open, _ := r.d.halt(); !open {
+		return nil
+	}
+	return r.fail("close", r.d.file.Close())
+}

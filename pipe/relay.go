@@ -44,27 +44,48 @@ func Tee(ctx context.Context, dst, dup io.Writer, src io.Reader) (Moved, error) 
 
 func relayAll(ctx context.Context, op string, src io.Reader, dsts ...io.Writer) (Moved, error) {
 	var moved Moved
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if r, ok := src.(*Reader); ok {
-		if err := r.mu.lock(ctx); err != nil {
+		unlock, err := lockFor(ctx, &r.mu, r.d, &cancel)
+		if err != nil {
 			return moved, r.fail(op, err)
 		}
-		defer r.mu.unlock()
+		defer unlock()
 	}
 	for i, dst := range dsts {
 		w, ok := dst.(*Writer)
 		if !ok || i > 0 && dsts[0] == dst {
 			continue
 		}
-		if err := w.mu.lock(ctx); err != nil {
+		unlock, err := lockFor(ctx, &w.mu, w.d, &cancel)
+		if err != nil {
 			return moved, w.fail(op, err)
 		}
-		defer w.mu.unlock()
+		defer unlock()
 	}
-	err := moveAll(ctx, &moved, src, dsts)
-	if err != nil {
-		err = fail(op, "", err)
+	err := moveAll(within, &moved, src, dsts)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = os.ErrClosed // a pipe's end that was closed has ended the Relay
 	}
-	return moved, err
+	return moved, fail(op, "", err)
+}
+
+// lockFor locks a pipe's end for a Relay, which cancel ends if the end is closed.
+func lockFor(ctx context.Context, mu *mutex, d *desc, cancel *context.CancelFunc) (unlock func(), err error) {
+	if err := mu.lock(ctx); err != nil {
+		return nil, err
+	}
+	d.relay.Store(cancel)
+	unlock = func() {
+		d.relay.Store(nil)
+		mu.unlock()
+	}
+	if d.closed.Load() { // or its Close sees the Relay
+		unlock()
+		return nil, os.ErrClosed
+	}
+	return unlock, nil
 }
 
 // moveAll moves bytes with the locks of src and dsts held.

@@ -342,16 +342,50 @@ func TestRelayIsCutOff(t *testing.T) {
 	is.True(moved.Out <= got+1<<17) // what was read and what the pipe held
 }
 
+// Closing either end ends the Relay, whichever it waits for.
 func TestCloseEndsRelay(t *testing.T) {
+	for name, waitsForSrc := range map[string]bool{"waits for src": true, "waits for dst": false} {
+		for _, closed := range []string{"Reader", "Writer"} {
+			t.Run(name+" closed "+closed, func(t *testing.T) {
+				is := is.New(t)
+				r, feed := pair(t, stream)
+				_, w := pair(t, stream)
+				if !waitsForSrc {
+					go func() { _, _ = feed.Write(make([]byte, 1<<20)) }()
+				}
+				done := later(func() error { _, err := Relay(context.Background(), w, r); return err })
+				for r.d.relay.Load() == nil || w.d.relay.Load() == nil {
+					runtime.Gosched()
+				}
+				if !waitsForSrc {
+					waitUntilFull(w)
+				}
+				if closed == "Reader" {
+					is.NoErr(r.Close())
+				} else {
+					is.NoErr(w.Close())
+				}
+				is.True(errors.Is(done(), os.ErrClosed))
+				_ = feed.Close() // ends the goroutine above, with an error
+			})
+		}
+	}
+}
+
+// A Relay from what can't be interrupted doesn't hold up Close.
+func TestCloseDoesNotWaitForStrangers(t *testing.T) {
 	is := is.New(t)
-	r, _ := pair(t, stream)
+	from, to := io.Pipe()
 	_, w := pair(t, stream)
-	done := later(func() error { _, err := Relay(context.Background(), w, r); return err })
-	for r.mu.users.Load() == 0 {
+	done := later(func() error { _, err := Relay(context.Background(), w, from); return err })
+	for w.d.relay.Load() == nil {
 		runtime.Gosched()
 	}
-	is.NoErr(r.Close())
+	is.NoErr(w.Close())
+	wrote := later(func() error { _, err := to.Write([]byte("too late")); return err })
 	is.True(errors.Is(done(), os.ErrClosed))
+	is.NoErr(from.Close()) // if the Relay had not begun to read
+	_ = wrote()
 }
 
 // One process's Relay goes on from writer to writer of a persistent Reader.

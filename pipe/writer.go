@@ -262,19 +262,21 @@ func (w *Writer) Detach() (*os.File, error) {
 // SendBuffered that still wait go out if the pipe has room for them; if not, the
 // error says so, and Flush would have waited. Closing again does nothing.
 func (w *Writer) Close() error {
-	if w.d.closed.Load() {
+	open, relayed := w.d.halt()
+	switch {
+	case !open:
 		return nil
+	case relayed: // it began with a flush, so nothing is buffered
+		return w.fail("close", w.d.file.Close())
 	}
-	if w.mu.tryLock() {
-		w.d.brief = true
-		_ = w.flush(context.Background()) // what stays is counted below
-		w.mu.unlock()
-	}
-	if err := w.d.Close(); err != nil {
+	_ = w.mu.lock(context.Background()) // whoever has it has been halted
+	defer w.mu.unlock()
+	_ = w.d.deadline(time.Time{})
+	w.d.brief = true
+	_ = w.flush(context.Background()) // what stays is counted below
+	if err := w.d.file.Close(); err != nil {
 		return w.fail("close", err)
 	}
-	_ = w.mu.lock(context.Background()) // whoever has it ends: the descriptor is closed
-	defer w.mu.unlock()
 	if n := w.unsent(); n > 0 {
 		w.frames = nil
 		return w.fail("close", fmt.Errorf("%d bytes of messages were never sent: Flush comes before Close", n))
