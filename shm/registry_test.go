@@ -14,6 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// registryName is free, and removed at the end whatever happened.
+func registryName(t *testing.T) string {
+	name := "registry-" + generateName()
+	t.Cleanup(func() { _ = Remove(name) })
+	return name
+}
+
 func listed(t *testing.T, name string) *Info {
 	t.Helper()
 	l, err := List()
@@ -30,7 +37,7 @@ func listed(t *testing.T, name string) *Info {
 
 func TestRegistryLists(t *testing.T) {
 	is := is.New(t)
-	name := "registry-" + generateName()
+	name := registryName(t)
 	r, err := Create(name, 100, &Options{Mode: 0o640})
 	is.NoErr(err)
 	i := listed(t, name)
@@ -89,7 +96,7 @@ func TestRegistryForeignObject(t *testing.T) {
 // What a dead creator left is an orphan, and room for the next.
 func TestRegistryCutShort(t *testing.T) {
 	is := is.New(t)
-	name := "registry-" + generateName()
+	name := registryName(t)
 	rec := record{Object: objectName(name), Size: 100, Mode: 0o600}
 	f, log, err := beginRecord(name, rec)
 	is.NoErr(err)
@@ -120,7 +127,7 @@ func TestRegistryBadRecords(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			is := is.New(t)
-			name := "registry-" + generateName()
+			name := registryName(t)
 			is.NoErr(os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 			_, err := Open(name, nil)
 			is.True(errors.Is(err, ErrCorrupt))

@@ -10,6 +10,7 @@
 package rundir
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,6 +70,10 @@ func Key(f *os.File) (string, error) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {
 		return "", fmt.Errorf("no inode number for %q", f.Name())
+	}
+	if st.Ino == 0 { // POSIX shared memory of macOS has none: its name has to do
+		sum := sha256.Sum256([]byte(f.Name()))
+		return fmt.Sprintf("name-%x", sum[:12]), nil
 	}
 	return fmt.Sprintf("%x-%x", uint64(st.Dev), uint64(st.Ino)), nil
 }
