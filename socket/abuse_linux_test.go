@@ -204,7 +204,9 @@ func TestAbuse(t *testing.T) {
 	_ = attacker.Wait()
 	t.Logf("%d round trips; memory %d KiB idle, %d KiB at most; descriptors %d before, %d during", served, idle, peak, files, during)
 	is.True(during >= files+slowLoris) // they were all there
-	is.True(peak-idle <= 64<<10)       // KiB
+	if !raceDetector {                 // which needs many times the memory
+		is.True(peak-idle <= 64<<10) // KiB
+	}
 	eventually(t, "descriptors are back where they were", func() bool {
 		_, _, now := state()
 		return now <= files

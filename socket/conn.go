@@ -148,7 +148,7 @@ func (c *Conn) Close() error {
 	c.in.gate.close()
 	c.out.gate.close()
 	c.in.closeFiles()
-	c.out.closeHeld()
+	c.out.held.release()
 	c.pinMu.Lock()
 	if c.pin != nil {
 		c.pin.Close()

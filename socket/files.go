@@ -29,6 +29,10 @@ func (out *outbound) sendFiles(ctx context.Context, msg []byte, files []*os.File
 			if err := out.held.hold(fds); err != nil {
 				return err
 			}
+			if out.c.closed.Load() { // Close may have released before we held
+				out.held.release()
+				return os.ErrClosed
+			}
 			out.rights = sysRights(fds)
 			defer func() { out.rights = nil }()
 			return fw.WriteMessage(msg)

@@ -60,7 +60,6 @@ func (l *Listener) handOver(ctx context.Context, c *Conn) error {
 		return err
 	}
 	m.Close()
-	c.out.closeHeld() // it answered, so it has all that we sent
 	if string(m.Data) != handoverReady {
 		return fmt.Errorf("the successor says %q: %w", m.Data, os.ErrInvalid)
 	}

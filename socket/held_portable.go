@@ -2,44 +2,44 @@
 
 package socket
 
-import "context"
+import "sync"
 
 // maxHeld is how many descriptors a connection keeps for its peer.
 const maxHeld = 256
 
 // heldFiles keeps duplicates of the descriptors sent last. macOS may drop a
-// descriptor in flight once its sender has closed it; nothing in the message
-// stream tells when the receiver has it, so the copies stay until the
-// connection closes or newer ones take their place.
+// descriptor in flight once its sender has closed it (CPython, issue 14669),
+// and nothing in the message stream tells when the receiver has it. A message
+// that comes back is taken for that: it is, in every exchange of requests and
+// replies. At the latest the copies go when the connection closes or newer ones
+// take their place.
 type heldFiles struct {
-	fds [maxHeld]int // 0: none; descriptor 0 itself is never a duplicate here
-	at  int
+	mu  sync.Mutex
+	fds []int // oldest first
 }
 
 func (h *heldFiles) hold(fds []int) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, fd := range fds {
 		dup, err := sysDup(fd)
 		if err != nil {
 			return err
 		}
-		if h.fds[h.at] != 0 {
-			sysClose(h.fds[h.at])
-		}
-		h.fds[h.at] = dup
-		h.at = (h.at + 1) % maxHeld
+		h.fds = append(h.fds, dup)
+	}
+	for len(h.fds) > maxHeld {
+		sysClose(h.fds[0])
+		h.fds = h.fds[1:]
 	}
 	return nil
 }
 
-// closeHeld closes the duplicates. It is called when the peer is known to have
-// received the originals, and once the connection's descriptor is closed.
-func (out *outbound) closeHeld() {
-	_ = out.turn.lock(context.Background())
-	defer out.turn.unlock()
-	for i, fd := range out.held.fds {
-		if fd != 0 {
-			sysClose(fd)
-			out.held.fds[i] = 0
-		}
+func (h *heldFiles) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, fd := range h.fds {
+		sysClose(fd)
 	}
+	h.fds = nil
 }

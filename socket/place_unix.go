@@ -127,15 +127,18 @@ func (p *place) lockFile(fd int, name string) (bool, error) {
 // noteBinding is the lock file's text while its owner makes the socket.
 const noteBinding = "binding"
 
+// noteLen is the length of what is noted, spaces included: one write replaces
+// all of it, so that no death leaves half.
+const noteLen = 64
+
 // note writes the lock file: which socket it stands for.
 func (o *ownership) note(text string) error {
-	if err := unix.Ftruncate(o.lock, 0); err != nil {
-		return os.NewSyscallError("ftruncate", err)
+	line := fmt.Sprintf("%-*s\n", noteLen-1, text)
+	n, err := retry(func() (int, error) { return unix.Pwrite(o.lock, []byte(line), 0) })
+	if err == nil && n != len(line) {
+		err = unix.ENOSPC
 	}
-	if n, err := unix.Pwrite(o.lock, []byte(text), 0); n != len(text) {
-		return fmt.Errorf("write lock file: %w", err)
-	}
-	return nil
+	return os.NewSyscallError("write lock file", err)
 }
 
 func (id inode) String() string { return fmt.Sprintf("%d %d", id.dev, id.ino) }
@@ -143,9 +146,9 @@ func (id inode) String() string { return fmt.Sprintf("%d %d", id.dev, id.ino) }
 // noted returns what the lock's last owner wrote: a socket, or that it was
 // about to make one.
 func noted(lock int) (id inode, binding bool) {
-	var buf [64]byte
+	var buf [noteLen]byte
 	n, _ := unix.Pread(lock, buf[:], 0)
-	text := string(buf[:max(n, 0)])
+	text := strings.TrimSpace(string(buf[:max(n, 0)]))
 	dev, ino, _ := strings.Cut(text, " ")
 	id.dev, _ = strconv.ParseUint(dev, 10, 64)
 	id.ino, _ = strconv.ParseUint(ino, 10, 64)

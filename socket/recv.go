@@ -118,6 +118,7 @@ func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
+	in.c.out.held.release()
 	m := Message{Data: data}
 	if len(in.batches) > 0 {
 		m.Files = in.claim(in.fr.Offset())

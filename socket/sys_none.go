@@ -21,7 +21,7 @@ type (
 )
 
 func (*heldFiles) hold([]int) error             { return errUnsupported }
-func (*outbound) closeHeld()                    {}
+func (*heldFiles) release()                     {}
 func (*ownership) remove() error                { return nil }
 func (*ownership) release()                     {}
 func (*ownership) abandon()                     {}

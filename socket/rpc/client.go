@@ -228,6 +228,11 @@ func (l *link) call(ctx context.Context, req *Request) (Reply, error) {
 		pendings.Put(p)
 		return Reply{}, err
 	}
+	if ctx.Done() == nil { // select is dearer
+		r := <-p.done
+		pendings.Put(p)
+		return r.reply, r.err
+	}
 	select {
 	case r := <-p.done:
 		pendings.Put(p)
