@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -169,7 +170,7 @@ func TestGCSegment(t *testing.T) {
 		t.Skipf("no mount namespace of its own: %s", out)
 	}
 	is.NoErr(err)
-	proven := strings.Contains(string(out), `"state":"orphan"`)
+	proven := regexp.MustCompile(`"name":"psm_[0-9a-f]{8}".*"state":"orphan"`).Match(out)
 	is.Equal(strings.Contains(string(out), "removed"), proven)
 	is.Equal(strings.Contains(string(out), "read: 3"), proven)
 	is.Equal(strings.Contains(string(out), "read: 0"), !proven)

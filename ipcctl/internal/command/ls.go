@@ -52,10 +52,7 @@ func ls(c *call) error {
 	})
 	if c.json() {
 		for _, o := range objects {
-			if o.Users == nil {
-				o.Users = []host.Process{} // an empty list, not null
-			}
-			if err := c.print(o); err != nil {
+			if err := c.print(o.forJSON()); err != nil {
 				return err
 			}
 		}
@@ -84,6 +81,14 @@ func ls(c *call) error {
 	return nil
 }
 
+// forJSON makes lists without elements empty, not null.
+func (o object) forJSON() object {
+	if o.Users == nil {
+		o.Users = []host.Process{}
+	}
+	return o
+}
+
 // extent is the size as people read it: bytes, or a socket's connections.
 func (o object) extent() string {
 	switch o.Kind {
@@ -101,6 +106,13 @@ func (o object) extent() string {
 func orDash(s string) string {
 	if s == "" {
 		return "-"
+	}
+	return s
+}
+
+func (p palette) stateText(s string) string {
+	if paint := p.state(s); paint != nil {
+		return paint(s)
 	}
 	return s
 }

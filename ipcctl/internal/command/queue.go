@@ -22,7 +22,7 @@ func queueGroup() *node {
 			{"ipcctl queue get jobs --follow", "in another"},
 		},
 		children: []*node{
-			queueCreateVerb(), queuePutVerb(), queueGetVerb(), queueStatVerb(), queueDeadVerb(), queueRequeueVerb(),
+			queueCreateVerb(), queuePutVerb(), queueGetVerb(), queueStatVerb(), queueTailVerb(), queueDeadVerb(), queueRequeueVerb(),
 			queueCloseVerb(), queueRmVerb(),
 		},
 	}

@@ -11,6 +11,6 @@ func shmGroup() *node {
 			{"ipcctl shm write $name hello && ipcctl shm read $name --length 5", "use it"},
 			{"ipcctl ls --kind shm", "see them all"},
 		},
-		children: []*node{shmCreateVerb(), shmWriteVerb(), shmReadVerb(), shmRmVerb()},
+		children: []*node{shmCreateVerb(), shmWriteVerb(), shmReadVerb(), shmRmVerb(), shmDumpVerb(), shmWatchVerb()},
 	}
 }

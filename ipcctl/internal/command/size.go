@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -115,3 +116,5 @@ func formatCount[T ~int | ~int64 | ~uint64](n T) string {
 	}
 	return text
 }
+
+func durationOf(ns float64) time.Duration { return time.Duration(math.Round(ns)) }

@@ -119,8 +119,10 @@ func (v *view) listSegments() ([]object, error) {
 			out = append(out, v.segment(i))
 		}
 	}
+	ours, err := host.ID(shmFolder)
 	for id, path := range v.users.Unlinked {
-		if !strings.HasPrefix(path, shmFolder+"/") {
+		// Another container's /dev/shm has the same path: it is none of ours.
+		if err != nil || id.Dev != ours.Dev || !strings.HasPrefix(path, shmFolder+"/") {
 			continue
 		}
 		users := v.users.Files[id]
@@ -189,6 +191,14 @@ func lookFolders(named []string) []string {
 		}
 	}
 	return out
+}
+
+// dirOf returns the folder of a path, "" for a name without one.
+func dirOf(name string) string {
+	if !strings.Contains(name, "/") || name[0] == '@' {
+		return ""
+	}
+	return filepath.Dir(name)
 }
 
 // files calls visit for every file of that type directly in the folders.

@@ -10,12 +10,18 @@ func verbs() []*node {
 		socketGroup(),
 		pipeGroup(),
 		aclGroup(),
+		topVerb(),
+		statVerb(),
+		benchVerb(),
+		latencyVerb(),
 		gcVerb(),
 		doctorVerb(),
+		metricsVerb(),
 		completionVerb(),
 		manVerb(),
 		versionVerb(),
 		completeWordsVerb(),
 		tourPeerVerb(),
+		benchPeerVerb(),
 	}
 }

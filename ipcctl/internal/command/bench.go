@@ -1,0 +1,227 @@
+package command
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ipcctl/ipc/ipcctl/internal/bench"
+	"github.com/urfave/cli/v2"
+)
+
+func benchVerb() *node {
+	return &node{
+		name:  "bench",
+		usage: "measure how much goes through, between processes",
+		args:  "[socket|pipe|queue]",
+		about: "Without a mechanism it measures all. What it makes has no name: nothing is left\n" +
+			"behind. The figures are of this machine at this moment; compare those of one run.",
+		flags: append([]cli.Flag{
+			&cli.IntFlag{Name: "producers", Usage: "processes that put into the queue", Value: 1},
+			&cli.IntFlag{Name: "consumers", Usage: "processes that take from it", Value: 1},
+			&cli.IntFlag{Name: "batch", Usage: "put `N` messages into the queue at a time", Value: 1},
+		}, measureFlags("64,1KiB,16KiB")...),
+		examples: []example{
+			{"ipcctl bench", "everything, in half a minute"},
+			{"ipcctl bench queue --size 64 --producers 2 --consumers 2 --batch 32", "a crowd"},
+			{"ipcctl bench --save before.json; …; ipcctl bench --compare before.json", "did a change matter?"},
+			{"ipcctl bench --plot bench.svg", "a picture of throughput by size"},
+		},
+		run: runBench,
+	}
+}
+
+// measureFlags are common to bench and latency.
+func measureFlags(sizes string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "size", Usage: "message `SIZES`, with commas", Value: sizes},
+		&cli.DurationFlag{Name: "duration", Usage: "measure each for `D`", Value: time.Second},
+		&cli.StringFlag{Name: "save", Usage: "save the results in `FILE`, as JSON"},
+		&cli.StringFlag{Name: "compare", Usage: "compare with the results in `FILE`"},
+		&cli.StringFlag{Name: "plot", Usage: "draw a picture, an SVG, into `FILE`"},
+		jsonFlag,
+	}
+}
+
+// measured is what the flags common to bench and latency say.
+type measured struct {
+	self       string
+	mechanisms []string
+	sizes      []int
+	duration   time.Duration
+	base       map[string]float64 // of --compare
+	results    []any
+	figures    map[string]float64 // by mechanism and size; for --save
+}
+
+func (c *call) measured() (*measured, error) {
+	m := &measured{mechanisms: bench.Mechanisms, duration: c.flags.Duration("duration"), figures: map[string]float64{}}
+	if one := c.arg(0); one != "" {
+		if !containsWord(bench.Mechanisms, one) {
+			return nil, usagef("no mechanism %q%s", one, didYouMean(one, bench.Mechanisms, "%q"))
+		}
+		m.mechanisms = []string{one}
+	}
+	if m.duration <= 0 || m.duration > time.Hour {
+		return nil, usagef("--duration %v: want up to an hour", m.duration)
+	}
+	for _, text := range strings.Split(c.str("size"), ",") {
+		n, err := parseSize(text)
+		if err != nil {
+			return nil, usagef("--size: %v", err)
+		}
+		if n < 1 || n > 64<<20 {
+			return nil, usagef("--size %s: want 1 byte to 64MiB", text)
+		}
+		m.sizes = append(m.sizes, int(n))
+	}
+	var err error
+	if c.set("compare") {
+		if m.base, err = readFigures(c.str("compare")); err != nil {
+			return nil, err
+		}
+	}
+	m.self, err = os.Executable()
+	return m, err
+}
+
+func runBench(c *call) error {
+	m, err := c.measured()
+	if err != nil {
+		return err
+	}
+	load := bench.Load{Batch: c.int("batch"), Producers: c.int("producers"), Consumers: c.int("consumers"), Duration: m.duration}
+	if min(load.Batch, load.Producers, load.Consumers) < 1 || max(load.Producers, load.Consumers) > 64 || load.Batch > 256 {
+		return usagef("--batch wants 1 to 256, --producers and --consumers 1 to 64")
+	}
+	t := table{head: []string{"MECHANISM", "SIZE", "PROCESSES", "MESSAGES/S", "BYTES/S"}, right: []bool{false, true, true, true, true}}
+	if m.base != nil {
+		t.head, t.right = append(t.head, "CHANGE"), append(t.right, true)
+	}
+	var curves []series
+	for _, name := range m.mechanisms {
+		curve := series{name: name}
+		for _, size := range m.sizes {
+			one := load
+			if one.Mechanism, one.Size = name, size; name != "queue" {
+				one.Batch, one.Producers, one.Consumers = 1, 1, 1
+			}
+			stop := c.progress(fmt.Sprintf("%s, %s", name, formatSize(int64(size))))
+			r, err := bench.MeasureThroughput(c.ctx, m.self, one, stop.show)
+			stop.clear()
+			if err != nil {
+				return err
+			}
+			row := []cell{{name, c.paint.bold}, plain(formatSize(int64(size))), plain(fmt.Sprintf("%d→%d", r.Producers, r.Consumers)),
+				plain(formatRate(r.PerSecond)), plain(formatRate(r.Bytes) + "B")}
+			row = append(row, m.change(c, name, size, r.PerSecond, true)...)
+			t.add(row...)
+			curve.x, curve.y = append(curve.x, float64(size)), append(curve.y, r.PerSecond)
+			m.results = append(m.results, r)
+			if c.json() {
+				if err := c.print(r); err != nil {
+					return err
+				}
+			}
+		}
+		curves = append(curves, curve)
+	}
+	return c.finish(m, &t, func() string {
+		return plot(picture{title: "Throughput by message size", x: "message size in bytes", y: "messages a second", series: curves})
+	})
+}
+
+// finish shows the table, and writes the files that were asked for.
+func (c *call) finish(m *measured, t *table, draw func() string) error {
+	if !c.json() {
+		fmt.Fprintln(c.out, c.paint.dim(machine()))
+		t.write(c.out, c.paint, 0)
+	}
+	if c.set("save") {
+		if err := saveFigures(c.str("save"), m); err != nil {
+			return err
+		}
+	}
+	if c.set("plot") {
+		return os.WriteFile(c.str("plot"), []byte(draw()), 0o644)
+	}
+	return nil
+}
+
+// change compares a figure with the saved one, and remembers it for --save.
+func (m *measured) change(c *call, name string, size int, figure float64, moreIsBetter bool) []cell {
+	key := fmt.Sprintf("%s/%d", name, size)
+	m.figures[key] = figure
+	if m.base == nil {
+		return nil
+	}
+	old, ok := m.base[key]
+	if !ok || old == 0 {
+		return []cell{plain("new")}
+	}
+	percent := (figure/old - 1) * 100
+	paint := c.paint.dim
+	if better := percent > 0 == moreIsBetter; percent > 10 || percent < -10 { // less is noise
+		if paint = c.paint.red; better {
+			paint = c.paint.green
+		}
+	}
+	return []cell{{fmt.Sprintf("%+.0f%%", percent), paint}}
+}
+
+func containsWord(words []string, w string) bool {
+	for _, have := range words {
+		if have == w {
+			return true
+		}
+	}
+	return false
+}
+
+// formatRate writes a rate with three digits: 2.61M, 840k.
+func formatRate(n float64) string {
+	for _, u := range []struct {
+		name string
+		size float64
+	}{{"G", 1e9}, {"M", 1e6}, {"k", 1e3}} {
+		if n >= u.size {
+			return fmt.Sprintf("%.3g%s", n/u.size, u.name)
+		}
+	}
+	return fmt.Sprintf("%.3g", n)
+}
+
+// progress shows on a terminal how far a measurement is.
+type progress struct {
+	c    *call
+	what string
+	on   bool
+}
+
+func (c *call) progress(what string) *progress {
+	_, width := terminal(c.err)
+	return &progress{c, what, width > 0}
+}
+
+func (p *progress) show(part float64) {
+	if p.on {
+		fmt.Fprintf(p.c.err, "\r\x1b[K%-24s %s %3.0f%%", p.what, bar(int(part*1000), 1000, 30), part*100)
+	}
+}
+
+func (p *progress) clear() {
+	if p.on {
+		fmt.Fprint(p.c.err, "\r\x1b[K")
+	}
+}
+
+func benchPeerVerb() *node {
+	return &node{
+		name:   "bench-peer",
+		usage:  "take part in a measurement",
+		args:   "ROLE [ARGUMENT...]",
+		hidden: true,
+		run:    func(c *call) error { return bench.Play(c.ctx, c.args()) },
+	}
+}

@@ -1,0 +1,76 @@
+package command_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+)
+
+// wellFormed checks that a file is XML.
+func wellFormed(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for d := xml.NewDecoder(f); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestBench(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	base, picture := filepath.Join(dir, "base.json"), filepath.Join(dir, "bench.svg")
+	out := must(t, "", "bench", "--size", "64,4KiB", "--duration", "30ms", "--json", "--save", base, "--plot", picture)
+	o := conforms(t, "ipcctl bench", out)
+	is.Equal(len(o), 6) // three mechanisms, two sizes
+	for _, r := range o {
+		is.True(r["messages_per_second"].(float64) > 0)
+	}
+	wellFormed(t, picture)
+	out = must(t, "", "bench", "queue", "--size", "64", "--duration", "30ms", "--compare", base, "--producers", "2", "--consumers", "2", "--batch", "8")
+	is.True(strings.Contains(out, "CHANGE") && strings.Contains(out, "%") && strings.Contains(out, "2→2"))
+	golden(t, "bench.help.txt", must(t, "", "bench", "--help"))
+	fails(t, 2, []string{"bench", "sockets"}, `did you mean "socket"?`)
+	fails(t, 2, []string{"bench", "--size", "0"}, "1 byte")
+	fails(t, 2, []string{"bench", "--size", "x"}, "no size")
+	fails(t, 2, []string{"bench", "--duration", "-1s"}, "--duration")
+	fails(t, 2, []string{"bench", "--batch", "0"}, "--batch")
+	fails(t, 3, []string{"bench", "--compare", base + "x"}, base+"x")
+	fails(t, 1, []string{"bench", "--compare", picture}, "--save")
+}
+
+func TestLatency(t *testing.T) {
+	is := is.New(t)
+	picture := filepath.Join(t.TempDir(), "latency.svg")
+	o := conforms(t, "ipcctl latency", must(t, "", "latency", "--size", "64", "--duration", "30ms", "--spin", "20us", "--json", "--plot", picture))
+	is.Equal(len(o), 3)
+	for _, r := range o {
+		is.True(r["min_ns"].(float64) > 0)
+		is.True(r["min_ns"].(float64) <= r["p50_ns"].(float64) && r["p50_ns"].(float64) <= r["p99_ns"].(float64) && r["p99_ns"].(float64) <= r["max_ns"].(float64))
+	}
+	wellFormed(t, picture)
+	out := must(t, "", "latency", "--intrinsic", "--duration", "20ms")
+	is.True(strings.Contains(out, "intrinsic"))
+	golden(t, "latency.help.txt", must(t, "", "latency", "--help"))
+	fails(t, 2, []string{"latency", "pip"}, `did you mean "pipe"?`)
+	fails(t, 2, []string{"latency", "pipe", "--intrinsic"}, "no mechanism")
+}
+
+func TestBenchInterrupted(t *testing.T) {
+	b := start(t, "", "bench", "queue", "--size", "64,128", "--duration", "1s", "--json")
+	next(t, b.lines) // the first result; the second measurement is under way
+	is.New(t).Equal(b.interrupt(t), -1)
+}

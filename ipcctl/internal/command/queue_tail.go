@@ -1,0 +1,72 @@
+package command
+
+import (
+	"time"
+
+	"github.com/ipcctl/ipc/queue"
+	"github.com/urfave/cli/v2"
+)
+
+func queueTailVerb() *node {
+	return &node{
+		name:  "tail",
+		usage: "print the messages in a queue, and leave them there",
+		args:  "NAME",
+		about: "With --follow it goes on with those that come. It looks ten times a second: what\n" +
+			"others put and take in between is not seen.",
+		flags: []cli.Flag{
+			&cli.IntFlag{Name: "count", Usage: "the newest `N` messages only"},
+			&cli.BoolFlag{Name: "follow", Usage: "go on until it is interrupted"},
+			rawFlag, jsonFlag,
+		},
+		examples: []example{
+			{"ipcctl queue tail jobs --count 10", "what was put last"},
+			{"ipcctl queue tail jobs --follow", "what comes in"},
+		},
+		run: queueTail,
+	}
+}
+
+func queueTail(c *call) error {
+	count := c.int("count")
+	if c.set("count") && count < 1 {
+		return usagef("--count %d: want at least 1", count)
+	}
+	r, err := queue.OpenReader(c.arg(0))
+	if err != nil {
+		return c.queueAdvice(err)
+	}
+	defer r.Close()
+	var seen uint64 // the position of the newest entry that was printed
+	const every = 100 * time.Millisecond
+	for first := true; ; first = false {
+		msgs, err := r.Peek(tailLimit, messageLimit)
+		if err != nil {
+			return c.queueAdvice(err)
+		}
+		if n := len(msgs); first && count > 0 && n > count {
+			msgs = msgs[n-count:]
+		}
+		newest := seen
+		for _, m := range msgs {
+			if first || m.Position > seen {
+				if err := c.message(m.Data); err != nil {
+					return err
+				}
+				newest = max(newest, m.Position)
+			}
+		}
+		seen = newest
+		if !c.bool("follow") {
+			return nil
+		}
+		select {
+		case <-c.ctx.Done():
+			return c.ctx.Err()
+		case <-time.After(every):
+		}
+	}
+}
+
+// tailLimit bounds how many messages one look takes: more than a queue holds.
+const tailLimit = 1 << 20

@@ -1,0 +1,185 @@
+package command_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a pseudo-terminal, pty(7), with a command on it.
+type terminal struct {
+	t      *testing.T
+	master *os.File
+	b      *background
+	mu     sync.Mutex
+	output strings.Builder
+}
+
+func onTerminal(t *testing.T, width, height uint16, args ...string) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width}); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(t, args...)
+	cmd.Env = append(cmd.Env, "TERM=xterm", "NO_COLOR=")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	term := &terminal{t: t, master: master, b: &background{cmd: cmd, done: make(chan error, 1)}}
+	read := make(chan bool)
+	go func() {
+		defer close(read)
+		buf := make([]byte, 4096)
+		for {
+			n, err := master.Read(buf)
+			term.mu.Lock()
+			term.output.Write(buf[:n])
+			term.mu.Unlock()
+			if err != nil { // EIO: nobody has the other side any more
+				return
+			}
+		}
+	}()
+	go func() { term.b.done <- cmd.Wait() }()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-read
+		master.Close()
+	})
+	return term
+}
+
+var control = regexp.MustCompile("\x1b\\[[?0-9;]*[A-Za-z]")
+
+// screen returns the lines of the last whole picture.
+func (term *terminal) screen() []string {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	frames := strings.Split(term.output.String(), "\x1b[H")
+	for i := len(frames) - 1; i > 0; i-- {
+		if frame, _, whole := strings.Cut(frames[i], "\x1b[J"); whole {
+			return strings.Split(control.ReplaceAllString(frame, ""), "\r\n")
+		}
+	}
+	return nil
+}
+
+// until waits for a screen of which that holds.
+func (term *terminal) until(what string, holds func(lines []string) bool) []string {
+	term.t.Helper()
+	for end := time.Now().Add(watchdog); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if lines := term.screen(); lines != nil && holds(lines) {
+			return lines
+		}
+	}
+	term.t.Fatalf("no screen with %s:\n%s", what, strings.Join(term.screen(), "\n"))
+	return nil
+}
+
+func (term *terminal) typed(keys string) {
+	term.t.Helper()
+	if _, err := io.WriteString(term.master, keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+func contains(lines []string, text string) bool {
+	return strings.Contains(strings.Join(lines, "\n"), text)
+}
+
+// TestTopOnTerminal drives top in a pseudo-terminal and reads the screen.
+func TestTopOnTerminal(t *testing.T) {
+	is := is.New(t)
+	name := newQueue(t, "--capacity", "8", "--max-message", "64")
+	must(t, "", "queue", "put", name, "a", "b", "c", "d")
+	tag := strings.TrimPrefix(name, "ipcctl-test-")
+	term := onTerminal(t, 80, 24, "top", "--interval", "50ms", "--kind", "queue")
+
+	term.until("a title", func(l []string) bool { return strings.HasPrefix(l[0], "ipcctl top") })
+	term.typed("/" + tag)
+	term.until("the filter being typed", func(l []string) bool { return contains(l, "filter: "+tag+"_") })
+	term.typed("\r")
+	lines := term.until("the queue alone", func(l []string) bool { return contains(l, "filter: "+tag+" ") && contains(l, name) })
+	is.Equal(len(lines), 24)
+	is.True(contains(lines, "4 ██░░")) // half full
+	for _, l := range lines {
+		if n := len([]rune(l)); n > 80 {
+			t.Errorf("a line of %d columns: %q", n, l)
+		}
+	}
+	term.typed("\x1b[B\r")
+	term.until("the queue in detail", func(l []string) bool { return contains(l, "4 of 8") && contains(l, "Enter back") })
+	must(t, "", "queue", "get", name)
+	term.until("a change", func(l []string) bool { return contains(l, "3 of 8") && contains(l, "1 taken") })
+	term.typed("p")
+	term.until("a pause", func(l []string) bool { return contains(l, "paused") })
+	term.typed("p\rs")
+	term.until("another order", func(l []string) bool { return contains(l, "s sort (rate)") })
+	term.typed("q")
+	is.Equal(term.b.status(t), 0)
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	is.True(strings.HasSuffix(term.output.String(), "\x1b[?7h\x1b[?25h\x1b[?1049l")) // the terminal is as it was
+}
+
+func TestTopInterrupted(t *testing.T) {
+	is := is.New(t)
+	term := onTerminal(t, 80, 24, "top")
+	term.until("a title", func(l []string) bool { return strings.HasPrefix(l[0], "ipcctl top") })
+	term.typed("\x03")
+	is.Equal(term.b.status(t), -1) // of SIGINT, after the terminal was restored
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	is.True(strings.Contains(term.output.String(), "\x1b[?1049l"))
+}
+
+func TestTopWithoutTerminal(t *testing.T) {
+	is := is.New(t)
+	name := newQueue(t)
+	must(t, "", "queue", "put", name, "a")
+	out := must(t, "", "top", "--kind", "queue", "--count", "2", "--interval", "20ms")
+	is.Equal(strings.Count(out, "KIND"), 2)
+	is.Equal(strings.Count(out, name), 2)
+	o := find(conforms(t, "ipcctl top", must(t, "", "top", "--json", "--count=1")), name)
+	is.Equal(o["rates"].(map[string]any)["waiting"], 1.0)
+	golden(t, "top.help.txt", must(t, "", "top", "--help"))
+	fails(t, 2, []string{"top", "--kind", "queues"}, `did you mean "queue"?`)
+	fails(t, 2, []string{"top", "--interval", "0"}, "at least 10ms")
+}
+
+func TestColour(t *testing.T) {
+	is := is.New(t)
+	term := onTerminal(t, 80, 24, "doctor")
+	term.b.status(t)
+	term.mu.Lock()
+	is.True(strings.Contains(term.output.String(), "\x1b[32mok"))
+	term.mu.Unlock()
+	is.True(!strings.Contains(run(t, "", "doctor").out, "\x1b")) // not in a pipe
+}
