@@ -13,6 +13,7 @@ var (
 	closeWrite = do{op: Close}
 	reap       = do{op: Reap}
 	join       = do{op: Join}
+	leave      = do{op: Leave}
 )
 
 // small configurations are explored under -short and with every mutant, in
@@ -34,6 +35,14 @@ var small = []config{
 		{put(1), put(2)}, {get, lease, nack}, {reap, reap}}},
 	{name: "close-lease", cap: 1, procs: [][]do{
 		{put(1), closeWrite}, {lease, nack, get}, {lease, ack, get}}},
+	{name: "sleep-empty", cap: 2, sleep: true, procs: [][]do{
+		{put(1), put(2)}, {get}, {get}}},
+	{name: "sleep-full", cap: 1, sleep: true, procs: [][]do{
+		{put(1)}, {put(2)}, {get, get}}},
+	{name: "sleep-packed", cap: 1, sleep: true, procs: [][]do{
+		{putMany(1, 2)}, {get}, {get}}},
+	{name: "sleep-close", cap: 1, sleep: true, procs: [][]do{
+		{put(1), get, closeWrite, get}, {lease, ack}}},
 	{name: "close-put", cap: 1, crashes: 1, procs: [][]do{
 		{put(1), closeWrite}, {put(2)}, {get, get}, {reap}}},
 	{name: "high-race", cap: 1, crashes: 1, posBits: 1, procs: [][]do{
@@ -50,6 +59,8 @@ var medium = []config{
 		{put(1)}, {put(2)}, {get}, {get}, {reap}}},
 	{name: "put-get-join", cap: 2, crashes: 1, room: true, procs: [][]do{
 		{put(1), put(2), put(3)}, {get, get, get}, {join, put(4), get}}},
+	{name: "leave", cap: 1, crashes: 2, procs: [][]do{
+		{put(1), leave}, {get, leave}, {join, put(2), get, leave}, {join, get}}},
 	{name: "hints", cap: 2, crashes: 1, hurry: 1, procs: [][]do{
 		{put(1), put(2), put(3), put(4)}, {get, get, put(5)}, {join, get, put(6), get}}},
 	{name: "lease-1x2", cap: 1, crashes: 2, procs: [][]do{
@@ -60,6 +71,10 @@ var medium = []config{
 		{putMany(1, 2), put(3)}, {lease, ack, lease, nack}, {getMany}, {reap}}},
 	{name: "large-1x2", cap: 1, crashes: 2, chunks: 2, need: 2, procs: [][]do{
 		{putLarge(1), putLarge(2)}, {lease, ack}, {lease, nack, get}, {reap}}},
+	{name: "sleep-crash", cap: 1, crashes: 1, sleep: true, procs: [][]do{
+		{put(1), put(2)}, {get, lease, nack}, {reap}}},
+	{name: "sleep-close-lease", cap: 1, sleep: true, procs: [][]do{
+		{put(1), closeWrite}, {lease, ack, get}, {lease, ack}}},
 	{name: "close-crash", cap: 1, crashes: 1, procs: [][]do{
 		{put(1), closeWrite}, {lease, nack, get}, {lease, ack, get}, {reap}}},
 }
@@ -89,9 +104,27 @@ var large = []config{
 	{name: "large-2x1", cap: 2, crashes: 2, chunks: 3, need: 2, procs: [][]do{
 		{putLarge(1)}, {putLarge(2), put(3)}, {get, lease, nack, lease, ack}, {reap, reap}}},
 	{name: "mixture", cap: 2, crashes: 1, chunks: 2, need: 1, procs: [][]do{
-		{putMany(1, 2), putLarge(3)}, {putLarge(4), put(5)}, {get, lease, nack, getMany}, {lease, ack}, {reap}}},
+		{putMany(1, 2), put(3)}, {putLarge(4)}, {get, lease, nack, getMany}, {reap}}},
+	{name: "mixture-1x2", cap: 1, crashes: 1, chunks: 1, need: 1, procs: [][]do{
+		{putMany(1, 2), putLarge(3), put(4)}, {get, lease, nack}, {getMany, lease, ack}, {reap}}},
+	{name: "mixture-2x2", cap: 2, crashes: 1, chunks: 1, need: 1, procs: [][]do{
+		{putMany(1, 2)}, {putLarge(3)}, {lease, nack}, {get, get}, {reap}}},
+	{name: "put-get-2x2-3", cap: 1, crashes: 3, procs: [][]do{
+		{put(1)}, {put(2)}, {get}, {get}, {reap, reap}}},
+	{name: "put-get-2x2-cap2-2", cap: 2, crashes: 2, procs: [][]do{
+		{put(1), put(2)}, {put(3)}, {get, get}, {get}, {reap}}},
+	{name: "put-get-2x2-4", cap: 2, crashes: 1, procs: [][]do{
+		{put(1), put(2)}, {put(3), put(4)}, {get, get}, {get, get}, {reap}}},
+	{name: "mixture-2x2-3", cap: 2, crashes: 1, chunks: 2, need: 1, procs: [][]do{
+		{putMany(1, 2), put(3)}, {putLarge(4)}, {lease, nack, get}, {get, lease, ack}, {reap}}},
 	{name: "close-2x2", cap: 1, crashes: 1, procs: [][]do{
 		{put(1), closeWrite}, {put(2)}, {lease, nack, get}, {lease, ack, get}, {reap}}},
+	{name: "sleep-2x1", cap: 1, sleep: true, procs: [][]do{
+		{put(1), put(2)}, {put(3)}, {get, get, get}}},
+	{name: "sleep-packed-2", cap: 1, sleep: true, procs: [][]do{
+		{putMany(1, 2, 3), put(4)}, {get, get}, {get, lease, nack, get}}},
+	{name: "sleep-close-2", cap: 1, sleep: true, procs: [][]do{
+		{put(1), closeWrite}, {lease, nack, get}, {lease, ack, get}}},
 	{name: "high-join", cap: 2, crashes: 2, posBits: 1, procs: [][]do{
 		{put(1), put(2)}, {put(3)}, {get, get, lease, nack}, {join, get}}},
 	{name: "high-lease-1x2", cap: 1, crashes: 2, posBits: 2, procs: [][]do{

@@ -282,18 +282,44 @@ func (m *machine) checkEmpty(s *state) {
 	}
 }
 
+// anyLeased reports whether a message may come back.
+func (s *state) anyLeased() bool {
+	for _, f := range s.fate {
+		if f == leased {
+			return true
+		}
+	}
+	return false
+}
+
 // sayEOF: process p returns io.EOF.
 func (m *machine) sayEOF(s *state, p int) {
 	if s.gtail != s.ghead {
 		m.fail("end of file with %d entries", s.gtail-s.ghead)
 	}
-	for id, f := range s.fate {
-		if f == leased {
-			m.fail("end of file while message %d is leased", id)
-		}
+	if s.anyLeased() {
+		m.fail("end of file while a message is leased")
 	}
 	s.eof, m.sawEOF = true, true
 	m.end(s, p)
+}
+
+// checkAwake is for a state in which nobody can move. If nobody was killed,
+// nobody sleeps who has something to do: no wake-up is lost.
+func (m *machine) checkAwake(s *state) {
+	if int(s.crashes) != m.crashes {
+		return // a sleep is bounded in time for this
+	}
+	for p := range m.procs {
+		switch pr := &s.proc[p]; {
+		case pr.asleep && pr.line == notEmpty && s.gtail != s.ghead:
+			m.fail("process %d sleeps while %d entries wait", p, s.gtail-s.ghead)
+		case pr.asleep && pr.line == notFull && int(s.gtail-s.ghead) < m.cap:
+			m.fail("process %d sleeps while there is room", p)
+		case pr.asleep && s.closed && !s.anyLeased():
+			m.fail("process %d sleeps at the end of a closed queue", p)
+		}
+	}
 }
 
 // checkClean is for a state in which everybody is dead, all lanes are reaped,

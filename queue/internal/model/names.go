@@ -64,7 +64,20 @@ var pcNames = [...]string{
 	pcFreeAll:          "freeAll",
 	pcReapIdle:         "reapIdle",
 	pcHolder:           "holder",
+	pcLeaveHolder:      "leaveHolder",
+	pcLeave:            "leave",
 	pcUnlock:           "unlock",
+	pcArmRead:          "armRead",
+	pcArm:              "arm",
+	pcSleep:            "sleep",
+	pcNotify:           "notify",
+	pcNotifyAdd:        "notifyAdd",
+	pcWake:             "wake",
+	pcDisarm:           "disarm",
+	pcLeaseOver:        "leaseOver",
+	pcAllAdd:           "allAdd",
+	pcAllWake:          "allWake",
+	pcWait:             "wait",
 	pcEnd:              "end",
 	pcPutDone:          "putDone",
 	pcGiveDone:         "giveDone",
@@ -74,7 +87,7 @@ var pcNames = [...]string{
 
 var opcodeNames = [...]string{
 	Put: "Put", PutMany: "PutMany", PutLarge: "PutLarge", Get: "Get", GetMany: "GetMany", Lease: "Lease",
-	Ack: "Ack", Nack: "Nack", Close: "Close", Reap: "Reap", Join: "Join",
+	Ack: "Ack", Nack: "Nack", Close: "Close", Reap: "Reap", Join: "Join", Leave: "Leave",
 }
 
 func (d do) String() string {

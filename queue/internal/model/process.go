@@ -83,9 +83,24 @@ const (
 	pcReapIdle
 	pcHolder
 	pcUnlock
+	pcLeaveHolder
+	pcLeave
+
+	// arm, notify, the sleep in the kernel (ring.go, wait.go)
+	pcArmRead
+	pcArm
+	pcSleep
+	pcNotify
+	pcNotifyAdd
+	pcWake
+	pcDisarm
+	pcLeaseOver
+	pcAllAdd
+	pcAllWake
 
 	// Not accesses: where publish, free and giveBack return to.
 	pcEnd
+	pcWait
 	pcPutDone
 	pcGiveDone
 	pcNackDone
@@ -118,6 +133,9 @@ func (m *machine) private(p pc) bool {
 func (m *machine) enabled(s *state, p int) bool {
 	pr := &s.proc[p]
 	if pr.mode != alive {
+		return false
+	}
+	if pr.asleep {
 		return false
 	}
 	return pr.pc != pcLock || m.freeLane(s, m.procs[p][pr.sc].op) >= 0
@@ -169,26 +187,34 @@ func (m *machine) begin(s *state, p int) {
 				continue
 			}
 		}
-		switch op {
-		case Put, PutMany, PutLarge:
-			m.startPut(s, p)
-		case Get, GetMany:
-			pr.op, pr.c, pr.pc = opTake, pr.head, pcPeek
-		case Lease:
-			pr.op, pr.c, pr.pc = opLease, pr.head, pcPeek
-		case Ack:
-			m.startAck(s, p)
-		case Nack:
-			pr.retGive = pcNackDone
-			m.startGiveBack(s, p)
-		case Close:
-			pr.pc = pcClose
-		case Reap, Join:
-			pr.pc = pcLock
-		}
+		m.start(s, p, op)
 		return
 	}
 	*pr = proc{mode: done, lane: pr.lane, has: pr.has, own: pr.own, leased: pr.leased}
+}
+
+// start begins op, which has something to do.
+func (m *machine) start(s *state, p int, op opcode) {
+	pr := &s.proc[p]
+	switch op {
+	case Put, PutMany, PutLarge:
+		m.startPut(s, p)
+	case Get, GetMany:
+		pr.op, pr.c, pr.pc = opTake, pr.head, pcPeek
+	case Lease:
+		pr.op, pr.c, pr.pc = opLease, pr.head, pcPeek
+	case Ack:
+		m.startAck(s, p)
+	case Nack:
+		pr.retGive = pcNackDone
+		m.startGiveBack(s, p)
+	case Close:
+		pr.pc = pcClose
+	case Reap, Join:
+		pr.pc = pcLock
+	case Leave:
+		pr.pc = pcLeaveHolder
+	}
 }
 
 // end finishes the operation of process p.
@@ -208,11 +234,20 @@ func (m *machine) jump(s *state, p int, to pc) {
 	case pcEnd:
 		m.end(s, p)
 	case pcPutDone:
-		if pr.res != ok && pr.kind == kindLarge {
+		switch {
+		case pr.res != ok && pr.kind == kindLarge:
 			m.startFree(s, p, pcEnd)
-			return
+		case pr.res == ok:
+			m.notify(s, p, notEmpty)
+		default:
+			m.wait(s, p, notFull)
 		}
-		m.end(s, p)
+	case pcWait:
+		m.wait(s, p, notEmpty)
+	case pcLeaseOver:
+		m.leaseOver(s, p, pcEnd)
+	case pcPeek:
+		m.peekAgain(s, p)
 	case pcGiveDone:
 		if pr.res == ok {
 			pr.pc = pcGiveIdle
@@ -222,6 +257,8 @@ func (m *machine) jump(s *state, p int, to pc) {
 	case pcNackDone:
 		if pr.res == ok {
 			pr.leased, pr.lnext = false, 0
+			m.notifyThen(s, p, notEmpty, pcLeaseOver)
+			return
 		} else if s.meta[pr.own]>>4 == kindMany {
 			pr.lnext = s.lane[pr.lane].cursor // kept for the next Lease
 		}
@@ -374,7 +411,7 @@ func (m *machine) access(s *state, p int) {
 	m.accesses++
 	pr := &s.proc[p]
 	ln := &s.lane[pr.lane]
-	if m.accessReap(s, p, pr, ln) {
+	if m.accessReap(s, p, pr, ln) || m.accessSleep(s, p, pr) {
 		return
 	}
 	switch pr.pc {
@@ -403,7 +440,7 @@ func (m *machine) access(s *state, p int) {
 		case d == -1 && w.filled():
 			pr.tail = pr.c
 			m.checkFull(s)
-			m.end(s, p)
+			m.wait(s, p, notFull)
 		default:
 			m.fail("room: corrupt slot")
 		}
@@ -568,6 +605,8 @@ func (m *machine) access(s *state, p int) {
 	case pcSealCAS:
 		if w := &s.slot[m.at(pr.head)]; *w == pr.word {
 			*w = makeWord(pr.word.lap(), kindSealed, pr.word.block(), 0)
+			m.wakeAll(s, p, pcPeek)
+			return
 		}
 		m.peekAgain(s, p)
 
@@ -638,7 +677,7 @@ func (m *machine) access(s *state, p int) {
 		if pr.op == opLease {
 			pr.leased, pr.lnext = true, pr.word.next()
 			m.readLeased(s, p)
-			m.end(s, p)
+			m.notify(s, p, notFull)
 			return
 		}
 		pr.pc = pcCopy
@@ -648,7 +687,12 @@ func (m *machine) access(s *state, p int) {
 
 	case pcLeaseLost:
 		m.setRecord(s, p, opIdle, 0, 0)
-		m.end(s, p)
+		pr.announced = false
+		if m.mutant == mutLostNotWoken {
+			m.wait(s, p, notEmpty)
+			return
+		}
+		m.leaseOver(s, p, pcWait)
 
 	case pcCopy:
 		m.copyOwned(s, p)
@@ -719,7 +763,11 @@ func (m *machine) access(s *state, p int) {
 	case pcHandClear:
 		ln.inHand = 0
 		m.deliverHand(s, p)
-		m.end(s, p)
+		if m.mutant == mutRestNotWoken {
+			m.end(s, p)
+			return
+		}
+		m.notify(s, p, notEmpty) // messages remain
 
 	case pcHandVoid:
 		ln.inHand = 0
@@ -744,10 +792,10 @@ func (m *machine) access(s *state, p int) {
 		m.acknowledge(s, p, pr.lnext)
 		pr.leased, pr.lnext = false, 0
 		if s.meta[pr.own]>>4 == kindLarge && m.mutant != mutAckFreesFirst {
-			m.startFree(s, p, pcEnd)
+			m.startFree(s, p, pcLeaseOver)
 			return
 		}
-		m.end(s, p)
+		m.leaseOver(s, p, pcEnd)
 
 	case pcGiveIdle:
 		m.setRecord(s, p, opIdle, 0, 0)
@@ -755,7 +803,7 @@ func (m *machine) access(s *state, p int) {
 
 	case pcClose:
 		s.closed = true
-		m.end(s, p)
+		m.wakeAll(s, p, pcEnd)
 
 	default:
 		m.fail("no such access")
@@ -772,7 +820,7 @@ func (m *machine) got(s *state, p int) {
 	case pr.word.kind() == kindLarge:
 		m.startFree(s, p, pcEnd)
 	default:
-		m.end(s, p)
+		m.notify(s, p, notFull)
 	}
 }
 
@@ -782,7 +830,7 @@ func (m *machine) endEmpty(s *state, p int) {
 		s.proc[p].pc = pcLeaseLost
 		return
 	}
-	m.end(s, p)
+	m.wait(s, p, notEmpty)
 }
 
 // mayUnseal reports whether op publishes into a sealed slot.
@@ -956,7 +1004,11 @@ func (m *machine) accessReap(s *state, p int, pr *proc, ln *lane) bool {
 		ln.holder = 0
 		pr.pc = pcUnlock
 
-	case pcUnlock:
+	case pcLeaveHolder:
+		ln.holder = 0
+		pr.pc = pcLeave
+
+	case pcUnlock, pcLeave:
 		ln.lock = 0
 		*pr = proc{sc: pr.sc}
 		m.end(s, p)

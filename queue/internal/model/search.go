@@ -133,7 +133,10 @@ func search(m *machine, alone uint64) report {
 				}
 			}
 			if final {
-				m.failure = cleaning.checkEnd(&n.s)
+				m.checkAwake(&n.s)
+				if m.failure == "" {
+					m.failure = cleaning.checkEnd(&n.s)
+				}
 			}
 			if m.failure == "" && uint64(n.id)%alone == 0 {
 				r.soloMost = max(r.soloMost, m.checkAlone(&n.s))
@@ -192,6 +195,7 @@ func newCleaner(m *machine) *cleaner {
 	c := &cleaner{machine: *m, workers: len(m.procs)}
 	c.lanes++
 	c.blocks++
+	c.sleep = false
 	c.procs = make([][]do, cleaners)
 	return c
 }

@@ -73,10 +73,10 @@ type lane struct {
 	lock     uint8 // 1 + the process that holds it
 }
 
-// A process is new until its first step, and dead after a crash.
+// A process is alive until its script has ended or it is killed.
 const (
 	alive = iota
-	done  // its script has ended; it keeps its lane
+	done  // it keeps its lane
 	dead
 )
 
@@ -106,6 +106,7 @@ type temp struct {
 	retAnn    pc
 	retFree   pc
 	retGive   pc
+	retWake   pc
 	res       result
 	c         uint8 // cursor of a walk
 	op        uint8 // arguments of publish and of a take
@@ -115,9 +116,13 @@ type temp struct {
 	limit     uint8
 	i, n      uint8 // loop and its bound
 	got       [maxPack]uint8
-	announced bool // the record names a lease that another consumer got
-	flag      bool // the reaper's verdict: lost
-	lease     bool // the reaper's verdict: leased
+	line      uint8 // which side it waits on or wakes
+	old       uint8 // what it read of seq or armed
+	tried     bool  // again since it armed
+	asleep    bool  // in the kernel
+	announced bool  // the record names a lease that another consumer got
+	flag      bool  // the reaper's verdict: lost
+	lease     bool  // the reaper's verdict: leased
 }
 
 // state is everything. It holds no pointers and is compared by value.
@@ -133,6 +138,8 @@ type state struct {
 	hintTail  uint8
 	hintHead  uint8
 	closed    bool
+	seq       [2]uint8 // notEmpty, notFull
+	armed     [2]uint8
 
 	crashes uint8 // that may still happen
 
@@ -176,7 +183,8 @@ const (
 	Nack
 	Close // CloseWrite
 	Reap  // wait for a lane whose owner is dead and clean up after it
-	Join  // the same, and keep the lane
+	Join  // lock any free lane, clean up after its owner, and keep it
+	Leave // give the lane up
 )
 
 // do is one operation of a script and the messages that it puts.
@@ -195,6 +203,7 @@ type config struct {
 	chunks  int
 	need    int  // chunks of a large message
 	hurry   int  // steps of a walk after which it looks at the hint; 0: never
+	sleep   bool // operations that find no message or no room wait
 	room    bool // producers look for room before they fill their block
 
 	lanes, blocks int // set by prepare
