@@ -309,9 +309,9 @@ func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *Batch, max int) 
 			}
 			return nil, 0, nil
 		}
+		q.r.notify(offNotEmpty, q.os.wake) // one entry woke one sleeper, and messages remain
 		q.r.at(stepInHand)
 		lane.Store(0)
-		q.r.notify(offNotEmpty, q.os.wake) // one entry woke one sleeper, and messages remain
 		return msgs, n, nil
 	}
 	if !q.r.takeAt(&l.worker, word, opTake) {
