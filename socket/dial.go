@@ -51,8 +51,9 @@ const (
 // Dial connects to the socket at addr, a path or on Linux "@name".
 //
 // While the server's backlog is full, Dial waits. Errors wrap os.ErrNotExist
-// (no such path), ECONNREFUSED (nobody listens), os.ErrPermission (the file's
-// mode, Policy or Allow), ErrAuth, ctx.Err().
+// (no such path), ENOTSOCK (another kind of file), ECONNREFUSED (nobody
+// listens), os.ErrPermission (the file's mode, Policy or Allow), ErrAuth,
+// ErrPathTooLong, ctx.Err().
 func Dial(ctx context.Context, addr string, o *DialOptions) (*Conn, error) {
 	if o == nil {
 		o = &DialOptions{}
@@ -126,9 +127,13 @@ func connectOnce(addr string) (int, error) {
 	} else {
 		err = sysConnectPath(fd, addr)
 	}
-	if err != nil {
-		sysClose(fd)
-		return -1, os.NewSyscallError("connect", err)
+	if err == nil {
+		return fd, nil
 	}
-	return fd, nil
+	sysClose(fd)
+	if st, serr := os.Stat(addr); err == syscall.ECONNREFUSED && serr == nil && st.Mode()&os.ModeSocket == 0 && !isAbstract(addr) {
+		// The kernel's refusal would send the reader looking for a server.
+		return -1, fmt.Errorf("it is no socket but %v: %w", st.Mode(), syscall.ENOTSOCK)
+	}
+	return -1, os.NewSyscallError("connect", err)
 }

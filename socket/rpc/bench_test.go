@@ -4,10 +4,13 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"net/rpc"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,7 +24,11 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("RPC_TEST_HELPER") {
 	case "":
-		os.Exit(m.Run())
+		code := m.Run()
+		if code == 0 {
+			code = leftRunning()
+		}
+		os.Exit(code)
 	case "server":
 		l, err := socket.Listen(os.Args[1], &socket.ListenOptions{Conn: benchConn()})
 		if err != nil {
@@ -39,6 +46,22 @@ func TestMain(m *testing.M) {
 		}
 		srv.Accept(l.NetListener())
 	}
+}
+
+// leftRunning reports goroutines of this package that tests left behind. Those
+// whose connection has just gone may be on their way out.
+func leftRunning() int {
+	var stacks string
+	for range 200 {
+		buf := make([]byte, 1<<20)
+		stacks = string(buf[:runtime.Stack(buf, true)])
+		if !strings.Contains(stacks, "socket/rpc.(*") {
+			return 0
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stderr, "left running:\n"+stacks)
+	return 1
 }
 
 type netEcho struct{}
