@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -41,6 +42,11 @@ func openFiles() map[string]string {
 
 // leaks reports the descriptors that tests left open.
 func leaks(before map[string]string) int {
+	for _, name := range []string{"test.cpuprofile", "test.trace"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return 0 // package testing leaves that file open
+		}
+	}
 	code := 0
 	for fd, to := range openFiles() {
 		// The runtime's own: its poller, opened with the first file that needs it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -211,6 +212,7 @@ func TestWatchUnderLoad(t *testing.T) {
 					return
 				}
 				decisions[i]++
+				runtime.Gosched() // eight that never wait would keep the writer from its turn
 			}
 		})
 	}
