@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -293,4 +294,49 @@ func TestCrashProcesses(t *testing.T) {
 		})
 	}
 	t.Logf("%d points", points)
+}
+
+// TestStoppedWhileWaiting stops, and then kills, a consumer that sleeps in Get. The
+// wake-ups that go to it must not be missing elsewhere for long, and it takes
+// nothing.
+func TestStoppedWhileWaiting(t *testing.T) {
+	name := uniqueName(t)
+	q := named(t, name, &Options{Capacity: 4, MaxMessage: 100})()
+	log := filepath.Join(t.TempDir(), "log")
+	c := spawn(t, "consumer", name, log, "0", "1")
+	if line, err := c.line(); err != nil {
+		t.Fatal(line, err, c.err.String())
+	}
+	for q.Stats().Waits == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx := patient(t)
+	got := make(chan error)
+	take := func() { // a second consumer, asleep too before anything is put
+		before := q.Stats().Waits
+		go func() { _, err := q.Get(ctx); got <- err }()
+		for q.Stats().Waits == before {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		if err := c.cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		if signal == syscall.SIGKILL {
+			c.cmd.Wait()
+		}
+		for range 3 {
+			take()
+			if err := q.Put(ctx, []byte("message")); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-got; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if b, err := os.ReadFile(log); err != nil || len(b) != 0 {
+		t.Errorf("the stopped consumer took something: %q, %v", b, err)
+	}
 }

@@ -391,7 +391,7 @@ func expectNothing(t testing.TB, dir, name string) {
 
 // TestCreateWithoutDescriptors: Create fails at each of its open files in turn.
 func TestCreateWithoutDescriptors(t *testing.T) {
-	for _, form := range []string{"plain"} {
+	for _, form := range []string{"plain", "with dead letters"} {
 		t.Run(form, func(t *testing.T) {
 			var errs []string
 			for limit := 4; ; limit++ {

@@ -40,23 +40,30 @@ type child struct {
 // spawn starts children[name] in a process of its own. The test's end kills it.
 func spawn(t testing.TB, name string, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, cmd: exec.Command(os.Args[0], args...)}
-	c.cmd.Env = append(os.Environ(), childEnv+"="+name)
-	c.cmd.Stderr = &c.err
-	in, err := c.cmd.StdinPipe()
-	if err == nil {
-		c.in = in
-		var out io.ReadCloser
-		if out, err = c.cmd.StdoutPipe(); err == nil {
-			c.out = bufio.NewReader(out)
-			err = c.cmd.Start()
-		}
-	}
+	c, err := start(name, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.kill() })
+	c.t = t
+	t.Cleanup(c.kill)
 	return c
+}
+
+// start starts children[name]; the caller ends it with kill.
+func start(name string, args ...string) (*child, error) {
+	c := &child{cmd: exec.Command(os.Args[0], args...)}
+	c.cmd.Env = append(os.Environ(), childEnv+"="+name)
+	c.cmd.Stderr = &c.err
+	in, err := c.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.in, c.out = in, bufio.NewReader(out)
+	return c, c.cmd.Start()
 }
 
 // line returns the next line that the child prints.
@@ -87,6 +94,7 @@ func TestMain(m *testing.M) {
 		if main == nil {
 			main = func([]string) error { return errors.New("no such child") }
 		}
+		go followParent()
 		if err := main(os.Args[1:]); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 			os.Exit(1)
@@ -101,6 +109,14 @@ func TestMain(m *testing.M) {
 		status = 1
 	}
 	os.Exit(status)
+}
+
+// followParent ends this child when its parent has ended without ending it.
+func followParent() {
+	for parent := os.Getppid(); os.Getppid() == parent; {
+		time.Sleep(time.Second)
+	}
+	os.Exit(3)
 }
 
 // descriptors returns what the open descriptors refer to, nil where the system
