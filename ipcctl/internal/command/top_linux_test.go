@@ -20,6 +20,7 @@ type terminal struct {
 	t      *testing.T
 	master *os.File
 	b      *background
+	read   chan bool // closed once all output has been read
 	mu     sync.Mutex
 	output strings.Builder
 }
@@ -52,10 +53,9 @@ func onTerminal(t *testing.T, width, height uint16, args ...string) *terminal {
 		t.Fatal(err)
 	}
 	slave.Close()
-	term := &terminal{t: t, master: master, b: &background{cmd: cmd, done: make(chan error, 1)}}
-	read := make(chan bool)
+	term := &terminal{t: t, master: master, b: &background{cmd: cmd, done: make(chan error, 1)}, read: make(chan bool)}
 	go func() {
-		defer close(read)
+		defer close(term.read)
 		buf := make([]byte, 4096)
 		for {
 			n, err := master.Read(buf)
@@ -70,10 +70,20 @@ func onTerminal(t *testing.T, width, height uint16, args ...string) *terminal {
 	go func() { term.b.done <- cmd.Wait() }()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		<-read
+		<-term.read
 		master.Close()
 	})
 	return term
+}
+
+// end waits for the command's end and returns its status and all its output.
+func (term *terminal) end() (int, string) {
+	term.t.Helper()
+	code := term.b.status(term.t)
+	<-term.read
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return code, term.output.String()
 }
 
 var control = regexp.MustCompile("\x1b\\[[?0-9;]*[A-Za-z]")
@@ -143,10 +153,9 @@ func TestTopOnTerminal(t *testing.T) {
 	term.typed("p\rs")
 	term.until("another order", func(l []string) bool { return contains(l, "s sort (rate)") })
 	term.typed("q")
-	is.Equal(term.b.status(t), 0)
-	term.mu.Lock()
-	defer term.mu.Unlock()
-	is.True(strings.HasSuffix(term.output.String(), "\x1b[?7h\x1b[?25h\x1b[?1049l")) // the terminal is as it was
+	code, output := term.end()
+	is.Equal(code, 0)
+	is.True(strings.HasSuffix(output, "\x1b[?7h\x1b[?25h\x1b[?1049l")) // the terminal is as it was
 }
 
 func TestTopInterrupted(t *testing.T) {
@@ -154,10 +163,9 @@ func TestTopInterrupted(t *testing.T) {
 	term := onTerminal(t, 80, 24, "top")
 	term.until("a title", func(l []string) bool { return strings.HasPrefix(l[0], "ipcctl top") })
 	term.typed("\x03")
-	is.Equal(term.b.status(t), -1) // of SIGINT, after the terminal was restored
-	term.mu.Lock()
-	defer term.mu.Unlock()
-	is.True(strings.Contains(term.output.String(), "\x1b[?1049l"))
+	code, output := term.end()
+	is.Equal(code, -1) // of SIGINT, after the terminal was restored
+	is.True(strings.Contains(output, "\x1b[?1049l"))
 }
 
 func TestTopWithoutTerminal(t *testing.T) {
@@ -177,9 +185,7 @@ func TestTopWithoutTerminal(t *testing.T) {
 func TestColour(t *testing.T) {
 	is := is.New(t)
 	term := onTerminal(t, 80, 24, "doctor")
-	term.b.status(t)
-	term.mu.Lock()
-	is.True(strings.Contains(term.output.String(), "\x1b[32mok"))
-	term.mu.Unlock()
+	_, output := term.end()
+	is.True(strings.Contains(output, "\x1b[32mok"))
 	is.True(!strings.Contains(run(t, "", "doctor").out, "\x1b")) // not in a pipe
 }

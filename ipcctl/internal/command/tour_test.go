@@ -85,6 +85,9 @@ func TestTourWithoutPython(t *testing.T) {
 func TestTourInterrupted(t *testing.T) {
 	for name, kill := range map[string]os.Signal{"interrupt": os.Interrupt, "kill": os.Kill} {
 		for _, step := range []string{"socket", "shm", "crash"} {
+			if testing.Short() && step != "shm" {
+				continue
+			}
 			t.Run(name+" after "+step, func(t *testing.T) {
 				t.Parallel()
 				tmp := t.TempDir()

@@ -63,7 +63,7 @@ func pythonStep(g *guide, r *Result) error {
 		return err
 	}
 	if want := "ACK: hello from Python"; s.Answer != want {
-		return fmt.Errorf("Python got the answer %q, want %q", s.Answer, want)
+		return fmt.Errorf("the Python process got the answer %q, want %q", s.Answer, want)
 	}
 	region, err := shm.OpenReader(name, nil)
 	if err != nil {
