@@ -269,7 +269,8 @@ type splicer struct {
 	outFD      int
 	n          int64
 	err        error
-	inReady    bool
+	gone       bool // in has no writer at the moment
+	inReady    bool // what poll(2) said after EAGAIN
 	outReady   bool
 	tryIn      func(fd uintptr) bool // bound once
 	tryOut     func(fd uintptr) bool
@@ -287,7 +288,12 @@ func newSplicer(ctx context.Context, in, out *end) *splicer {
 		}
 		return s.err != unix.EAGAIN || s.inReady || !s.in.parks
 	}
-	s.withOut = func(fd uintptr) { s.outFD = int(fd); s.attempt() }
+	s.withOut = func(fd uintptr) {
+		s.outFD = int(fd)
+		if s.attempt(); s.err == unix.EAGAIN {
+			s.inReady = !s.gone && (s.in.always || pollNow(s.inFD, unix.POLLIN) != 0)
+		}
+	}
 	s.tryOut = func(fd uintptr) bool {
 		s.outFD = int(fd)
 		if err := s.in.raw.Control(s.withIn); err != nil {
@@ -295,7 +301,12 @@ func newSplicer(ctx context.Context, in, out *end) *splicer {
 		}
 		return s.err != unix.EAGAIN || s.outReady || !s.out.parks
 	}
-	s.withIn = func(fd uintptr) { s.inFD = int(fd); s.attempt() }
+	s.withIn = func(fd uintptr) {
+		s.inFD = int(fd)
+		if s.attempt(); s.err == unix.EAGAIN {
+			s.outReady = s.out.always || pollNow(s.outFD, unix.POLLOUT) != 0
+		}
+	}
 	return s
 }
 
@@ -315,7 +326,7 @@ func tee(in, out, limit int) (int64, error) {
 	return int64(int(n)), err // on 32-bit systems x/sys adds a register of garbage above the result
 }
 
-// attempt calls once, and finds out who is to blame for EAGAIN.
+// attempt calls once. A FIFO that waits for its next writer is not ready.
 func (s *splicer) attempt() {
 	for { // ends: only a signal is a reason to try again
 		s.n, s.err = s.call(s.inFD, s.outFD, s.limit)
@@ -323,13 +334,8 @@ func (s *splicer) attempt() {
 			break
 		}
 	}
-	gone := s.n == 0 && s.err == nil && s.in.stay
-	if gone {
+	if s.gone = s.n == 0 && s.err == nil && s.in.stay; s.gone {
 		s.err = unix.EAGAIN
-	}
-	if s.err == unix.EAGAIN {
-		s.inReady = !gone && (s.in.always || pollNow(s.inFD, unix.POLLIN) != 0)
-		s.outReady = s.out.always || pollNow(s.outFD, unix.POLLOUT) != 0
 	}
 }
 
@@ -344,7 +350,8 @@ func (s *splicer) move(limit int64) (int64, error) {
 		if err := s.in.raw.Read(s.tryIn); err != nil {
 			return 0, waitFailed(err)
 		}
-		if s.err == unix.EAGAIN && s.inReady {
+		s.outReady = false
+		if s.err == unix.EAGAIN && s.inReady { // so it is out that isn't
 			if err := s.out.raw.Write(s.tryOut); err != nil {
 				return 0, waitFailed(err)
 			}
