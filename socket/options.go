@@ -41,14 +41,15 @@ type ConnOptions struct {
 	FrameTimeout time.Duration
 
 	// Spin is for how long Recv polls the socket before it sleeps, at most.
-	// It cuts the round trip to a peer that answers within microseconds to
-	// about a third, costs a CPU meanwhile, and is given up while it does not
-	// pay. 50 microseconds is plenty. Zero: not at all.
+	// It spares the wake-up when the peer answers within microseconds and
+	// both have a CPU to themselves. It costs that CPU meanwhile, and is given
+	// up while it does not pay. 50 microseconds is plenty. Zero: not at all.
 	Spin time.Duration
 
 	// WriteBuffer is the kernel's buffer for what the peer has not yet read,
-	// in bytes. Large messages flow faster with more. Zero leaves the
-	// system's default; the system may grant less than asked.
+	// in bytes: how far a sender may run ahead. More does not make a single
+	// large message faster, since it falls out of the CPU's cache. Zero leaves
+	// the system's default; the system may grant less than asked.
 	WriteBuffer int
 }
 

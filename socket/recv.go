@@ -185,6 +185,7 @@ func (in *inbound) interrupted(err error) error {
 		in.deadline = time.Time{}
 		return ErrTimeout
 	}
+	in.waiting = true
 	in.gate.watch(in.ctx)
 	if !in.deadline.IsZero() {
 		in.gate.until(in.deadline)

@@ -233,6 +233,7 @@ func (out *outbound) interrupted(err error) error {
 	if err := ended(ctx); err != nil {
 		return err
 	}
+	out.waiting = true
 	out.gate.watch(ctx)
 	return nil
 }
