@@ -125,7 +125,7 @@ func TestRehomeThisWorkspace(t *testing.T) {
 		// -trimpath lets the build cache serve the next run, wherever it copies
 		// to; so does building for this machine, whatever the test is built for.
 		cmd.Env = append(os.Environ(), "PWD="+root, "GOWORK="+filepath.Join(root, "go.work"),
-			"GOFLAGS=-trimpath -buildvcs=false", "GOOS=", "GOARCH=")
+			"GOFLAGS=-trimpath -buildvcs=false", "GOOS=", "GOARCH=", "CGO_ENABLED=")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s in the moved workspace: %v\n%s", strings.Join(argv, " "), err, out)
 		}
