@@ -43,6 +43,7 @@ func childLocker(args []string) error {
 	if err != nil {
 		return err
 	}
+	dieWithParent()
 	say("ready")
 	for {
 		if err := criticalSection(r, m, uint64(os.Getpid())); err != nil {
@@ -159,6 +160,7 @@ func childPermits(args []string) error {
 		return err
 	}
 	rounds, _ := r.Word64(atRounds)
+	dieWithParent()
 	say("ready")
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), watchdog)
@@ -304,6 +306,7 @@ func childCellWriter(args []string) error {
 	if err != nil {
 		return err
 	}
+	dieWithParent()
 	say("ready")
 	buf := make([]byte, c.Capacity())
 	for {

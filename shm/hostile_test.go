@@ -212,6 +212,7 @@ func childHostile(args []string) error {
 	if err != nil {
 		return err
 	}
+	dieWithParent()
 	say("attacking")
 	noise := make([]byte, 4096)
 	for i := 0; ; i++ {

@@ -26,6 +26,10 @@ var campaign = flag.Duration("campaign", 1500*time.Millisecond, "length of each 
 // kills is how many processes each kill campaign kills.
 var kills = flag.Int("kills", 100, "processes to kill in each kill campaign")
 
+// emulatorEnv is a program that runs this test binary, where the kernel cannot
+// by itself: qemu-aarch64-static for example.
+const emulatorEnv = "IPC_TEST_EMULATOR"
+
 // childEnv names the function that a re-executed test binary runs.
 const childEnv = "SHM_TEST_CHILD"
 
@@ -127,7 +131,11 @@ func start(t testing.TB, name string, args ...string) *process {
 }
 
 func command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
+	args = append([]string{os.Args[0]}, args...)
+	if emulator := os.Getenv(emulatorEnv); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), childEnv+"="+name)
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -212,6 +220,15 @@ func say(args ...any) { fmt.Println(args...) }
 
 // untilParent returns when the parent closes our standard input or dies.
 func untilParent() { io.Copy(io.Discard, os.Stdin) }
+
+// dieWithParent ends a child that works until it is killed, if its parent ends
+// without doing so.
+func dieWithParent() {
+	go func() {
+		untilParent()
+		os.Exit(1)
+	}()
+}
 
 // childHold attaches to a segment and keeps it: hold NAME [reader].
 func childHold(args []string) error {

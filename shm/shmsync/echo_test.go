@@ -29,6 +29,10 @@ func childEcho(args []string) error {
 		return err
 	}
 	wait := waiterOf(args[0])
+	go func() { // our parent ended without killing us
+		untilParent()
+		os.Exit(1)
+	}()
 	os.Stdout.WriteString("ready\n")
 	for n := uint32(1); ; n++ {
 		for p.ping.Load() != n {

@@ -12,6 +12,10 @@ import (
 	"testing"
 )
 
+// emulatorEnv is a program that runs this test binary, where the kernel cannot
+// by itself: qemu-aarch64-static for example.
+const emulatorEnv = "IPC_TEST_EMULATOR"
+
 // childEnv names the function that a re-executed test binary runs.
 const childEnv = "SHMSYNC_TEST_CHILD"
 
@@ -39,7 +43,11 @@ func TestMain(m *testing.M) {
 // start runs children[name] with f as descriptor 3 and waits for its first line.
 func start(t testing.TB, name string, f *os.File, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
+	args = append([]string{os.Args[0]}, args...)
+	if emulator := os.Getenv(emulatorEnv); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), childEnv+"="+name)
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{f}
