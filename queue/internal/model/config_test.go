@@ -115,8 +115,6 @@ var large = []config{
 		{put(1), put(2)}, {put(3)}, {get, get}, {get}, {reap}}},
 	{name: "put-get-2x2-4", cap: 2, crashes: 1, procs: [][]do{
 		{put(1), put(2)}, {put(3), put(4)}, {get, get}, {get, get}, {reap}}},
-	{name: "mixture-2x2-3", cap: 2, crashes: 1, chunks: 2, need: 1, procs: [][]do{
-		{putMany(1, 2), put(3)}, {putLarge(4)}, {lease, nack, get}, {get, lease, ack}, {reap}}},
 	{name: "close-2x2", cap: 1, crashes: 1, procs: [][]do{
 		{put(1), closeWrite}, {put(2)}, {lease, nack, get}, {lease, ack, get}, {reap}}},
 	{name: "sleep-2x1", cap: 1, sleep: true, procs: [][]do{

@@ -13,6 +13,7 @@
 //	            what an observer who sees everything knows
 //	process.go  the protocol, one access per step
 //	ghost.go    the properties that every step is checked for
+//	sleep.go    waiting and waking
 //	search.go   breadth-first search, traces, and the checks that run one process
 //	            alone from a reached state
 //	mutants.go  faults that the checker has to find

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	long = flag.Bool("long", false, "explore the large configurations as well: an hour and some gigabytes")
+	long = flag.Bool("long", false, "explore the large configurations as well: minutes, and some gigabytes")
 	only = flag.String("config", "", "explore only the configuration of this name")
 )
 
