@@ -83,11 +83,11 @@ func startVictims(path string) *victims {
 	for _, f := range work {
 		v.all.Go(func() {
 			for v.ctx.Err() == nil {
+				if fi, err := os.Stat(path); err != nil || fi.Size() == 0 {
+					return // Open would wait a second for somebody to give it a size
+				}
 				q, err := Open(path, nil)
 				if err != nil {
-					if errors.Is(err, os.ErrNotExist) {
-						return
-					}
 					time.Sleep(time.Millisecond) // whoever truncated or flipped the header has won
 					continue
 				}
@@ -98,6 +98,9 @@ func startVictims(path string) *victims {
 	}
 	v.all.Go(func() {
 		for v.ctx.Err() == nil {
+			if fi, err := os.Stat(path); err != nil || fi.Size() == 0 {
+				return
+			}
 			r, err := OpenReader(path)
 			if err != nil {
 				time.Sleep(time.Millisecond)
@@ -240,7 +243,7 @@ func attackFile(t *testing.T, path string, attack func() error) {
 
 	// Every method of a handle from before comes back.
 	lease.Ack()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	for range 10 {
 		q.Put(ctx, []byte("message"))
