@@ -753,21 +753,21 @@ func (m *machine) access(s *state, p int) {
 		}
 		m.didAdvance(s, p)
 		*w = makeWord(pr.word.lap(), kindMany, pr.word.block(), pr.word.next()+pr.n)
-		pr.pc = pcHandClear
 		if m.mutant == mutAdvanceBeforeCopy {
 			pr.pc = pcUnpackCopy
-		} else {
-			m.checkAdvanced(s, p)
+			return
 		}
+		m.checkAdvanced(s, p)
+		if m.mutant == mutRestNotWoken {
+			pr.pc = pcHandClear
+			return
+		}
+		m.notifyThen(s, p, notEmpty, pcHandClear) // messages remain
 
 	case pcHandClear:
 		ln.inHand = 0
 		m.deliverHand(s, p)
-		if m.mutant == mutRestNotWoken {
-			m.end(s, p)
-			return
-		}
-		m.notify(s, p, notEmpty) // messages remain
+		m.end(s, p)
 
 	case pcHandVoid:
 		ln.inHand = 0
