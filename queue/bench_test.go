@@ -13,13 +13,13 @@ import (
 // operation is one message that has arrived, or one round trip.
 
 var (
-	_ = registerChild("consumer", func(args []string) error { return consume(args[0], args[1]) })
-	_ = registerChild("producer", func(args []string) error {
+	_ = registerChild("bench consumer", func(args []string) error { return consume(args[0], args[1]) })
+	_ = registerChild("bench producer", func(args []string) error {
 		size, _ := strconv.Atoi(args[1])
 		n, _ := strconv.Atoi(args[2])
 		return produce(args[0], size, n)
 	})
-	_ = registerChild("echo", func(args []string) error { return echo(args[0], args[1]) })
+	_ = registerChild("bench echo", func(args []string) error { return echo(args[0], args[1]) })
 )
 
 // consume takes messages until the end of the queue.
@@ -102,7 +102,7 @@ func BenchmarkOneWayTwoProcesses(b *testing.B) {
 					o.Memory, o.EntrySize = 0, size
 				}
 				if how == "batch" {
-					o.EntrySize = 64 * (size + 4)
+					o.EntrySize, o.Capacity = 64*(size+4), 64
 				}
 				if size > 1<<10 {
 					o.Capacity, o.Memory = 128, 0
@@ -112,7 +112,7 @@ func BenchmarkOneWayTwoProcesses(b *testing.B) {
 				q := named(b, name, o)()
 				ctx := context.Background()
 				msg := make([]byte, size)
-				c := spawn(b, "consumer", name, strings.TrimPrefix(how, "reserve+"))
+				c := spawn(b, "bench consumer", name, strings.TrimPrefix(how, "reserve+"))
 				b.ReportAllocs()
 				b.SetBytes(int64(size))
 				switch how {
@@ -152,11 +152,11 @@ func BenchmarkTwoByTwoFiveProcesses(b *testing.B) {
 			q := named(b, name, &Options{Capacity: 1024, MaxMessage: size})()
 			var cs, ps []*child
 			for range 2 {
-				cs = append(cs, spawn(b, "consumer", name, "get"))
+				cs = append(cs, spawn(b, "bench consumer", name, "get"))
 			}
 			b.ResetTimer()
 			for i := range 2 {
-				ps = append(ps, spawn(b, "producer", name, strconv.Itoa(size), strconv.Itoa((b.N+i)/2)))
+				ps = append(ps, spawn(b, "bench producer", name, strconv.Itoa(size), strconv.Itoa((b.N+i)/2)))
 			}
 			for _, p := range ps {
 				p.wait()
@@ -175,7 +175,7 @@ func BenchmarkPingPongTwoProcesses(b *testing.B) {
 			there, back := uniqueName(b), uniqueName(b)
 			p := named(b, there, &Options{Capacity: 16, MaxMessage: size})()
 			q := named(b, back, &Options{Capacity: 16, MaxMessage: size})()
-			c := spawn(b, "echo", there, back)
+			c := spawn(b, "bench echo", there, back)
 			ctx := context.Background()
 			msg, buf := make([]byte, size), make([]byte, size)
 			b.ReportAllocs()
