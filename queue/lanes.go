@@ -284,6 +284,8 @@ func (q *Queue) join() (l *lane, err error) {
 			return nil, err
 		}
 		q.r.laneWord(k, laneHolder).Store(uint64(os.Getpid()))
+		q.r.notify(offNotEmpty, q.os.wake) // what a dead consumer had may be back
+		q.r.notify(offNotFull, q.os.wake)
 		return &lane{worker: *w}, nil
 	}
 	return nil, ErrBusy
