@@ -30,7 +30,7 @@ const goldenList = "0700000000000000" +
 
 func littleEndian(t *testing.T) {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-		t.Skip("the golden bytes are those of a little-endian machine")
+		t.Skip("the bytes are those of a little-endian machine")
 	}
 }
 
