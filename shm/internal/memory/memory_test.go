@@ -55,7 +55,7 @@ func TestEndTakesOwnFaultsOnly(t *testing.T) {
 	is := is.New(t)
 	m := New(make([]byte, 100), nil)
 	first, last := span(m.Bytes())
-	operation := func(p any) (err error, passed any) {
+	operation := func(p any) (passed any, err error) {
 		defer func() { passed = recover() }()
 		func() {
 			old, ok := m.Begin()
@@ -65,19 +65,19 @@ func TestEndTakesOwnFaultsOnly(t *testing.T) {
 				panic(p)
 			}
 		}()
-		return err, nil
+		return nil, err
 	}
 	for _, a := range []uintptr{first, first + 50, last} {
-		err, passed := operation(addressed(a))
+		passed, err := operation(addressed(a))
 		is.Equal(err, ErrFault)
 		is.Equal(passed, nil)
 	}
 	for _, p := range []any{addressed(first - 1), addressed(last + 1), addressed(0), "another panic"} {
-		err, passed := operation(p)
+		passed, err := operation(p)
 		is.NoErr(err)
 		is.Equal(passed, p)
 	}
-	err, passed := operation(nil)
+	passed, err := operation(nil)
 	is.NoErr(err)
 	is.Equal(passed, nil)
 	m.Close() // nobody is inside after all that
