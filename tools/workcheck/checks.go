@@ -87,7 +87,8 @@ func (c *checker) checkReplace() {
 	}
 }
 
-// checkGoLines: one Go version for go.work and every go.mod.
+// checkGoLines: one Go version for go.work and every go.mod that it uses. The
+// benchmarks need what the peers need.
 func (c *checker) checkGoLines() {
 	if c.ws.Work.Go == nil {
 		c.add("go.work: add a go line")
@@ -95,6 +96,9 @@ func (c *checker) checkGoLines() {
 	}
 	want := c.ws.Work.Go.Version
 	for _, m := range c.ws.Modules {
+		if m.Dir == outside {
+			continue
+		}
 		if m.File.Go == nil || m.File.Go.Version != want {
 			c.add("%s/go.mod: say \"go %s\", as go.work does", m.Dir, want)
 		}

@@ -45,7 +45,7 @@ func TestProblems(t *testing.T) {
 			want:    []string{`go.work: remove "use ./bench": its requirements must not reach the workspace`},
 		},
 		"benchmarks outside it": {
-			write: map[string]string{"bench/go.mod": "module github.com/ipcctl/ipc/bench\n\ngo 1.25.0\n\nreplace github.com/ipcctl/ipc/shm => ../shm\n"},
+			write: map[string]string{"bench/go.mod": "module github.com/ipcctl/ipc/bench\n\ngo 1.26.0\n\nreplace github.com/ipcctl/ipc/shm => ../shm\n"},
 		},
 		"another path": {
 			replace: map[string][2]string{"demos/pipe/go.mod": {"ipc/demos/pipe", "ipc/demo/pipe"}},
