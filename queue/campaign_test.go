@@ -318,9 +318,9 @@ func (r *round) slot(rnd *rand.Rand) {
 
 // victim runs process id until its death.
 func (r *round) victim(rnd *rand.Rand, id uint32, consumer bool) (stops int, err error) {
-	kind, args := "producer", []string{r.name, r.ledger("p", id), fmt.Sprint(id)}
+	kind, args := producerMain, []string{r.name, r.ledger("p", id), fmt.Sprint(id)}
 	if consumer {
-		kind, args = "consumer", []string{r.name, r.ledger("c", id), fmt.Sprint(int(r.mode)), fmt.Sprint(id)}
+		kind, args = consumerMain, []string{r.name, r.ledger("c", id), fmt.Sprint(int(r.mode)), fmt.Sprint(id)}
 	}
 	c, err := start(kind, args...)
 	if err != nil {

@@ -120,7 +120,7 @@ func (s *scenario) process(t *testing.T, level, n int, f fate, rounds int, byLea
 	defer q.Close()
 	l := newLedger(s, level)
 
-	c := spawn(t, "victim", name, s.name, strconv.Itoa(level), strconv.Itoa(n), strconv.Itoa(int(f)))
+	c := spawn(t, victimMain, name, s.name, strconv.Itoa(level), strconv.Itoa(n), strconv.Itoa(int(f)))
 	defer c.kill()
 	line := func() string {
 		text, err := c.line()
@@ -303,7 +303,7 @@ func TestStoppedWhileWaiting(t *testing.T) {
 	name := uniqueName(t)
 	q := named(t, name, &Options{Capacity: 4, MaxMessage: 100})()
 	log := filepath.Join(t.TempDir(), "log")
-	c := spawn(t, "consumer", name, log, "0", "1")
+	c := spawn(t, consumerMain, name, log, "0", "1")
 	if line, err := c.line(); err != nil {
 		t.Fatal(line, err, c.err.String())
 	}

@@ -201,7 +201,7 @@ func TestBitFlips(t *testing.T) {
 			t.Fatal(err)
 		}
 		v := startVictims(path)
-		c := spawn(t, "flipper", path, fmt.Sprint(rand.Uint64()))
+		c := spawn(t, flipperMain, path, fmt.Sprint(rand.Uint64()))
 		if line, err := c.line(); err != nil {
 			t.Fatal(line, err, c.err.String())
 		}
@@ -364,7 +364,7 @@ func TestCreateWithoutSpace(t *testing.T) {
 	for _, limit := range []int{1 << 20, 4096, 1} {
 		dir := t.TempDir()
 		for _, name := range []string{filepath.Join(dir, "q"), uniqueName(t)} {
-			c := spawn(t, "create", "file size", name, strconv.Itoa(limit), "with dead letters")
+			c := spawn(t, createMain, "file size", name, strconv.Itoa(limit), "with dead letters")
 			line, err := c.line()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, c.err.String())
@@ -400,7 +400,7 @@ func TestCreateWithoutDescriptors(t *testing.T) {
 			for limit := 4; ; limit++ {
 				dir := t.TempDir()
 				path := filepath.Join(dir, "q")
-				c := spawn(t, "create", "descriptors", path, strconv.Itoa(limit), form)
+				c := spawn(t, createMain, "descriptors", path, strconv.Itoa(limit), form)
 				line, err := c.line()
 				if err != nil {
 					t.Fatalf("%v\n%s", err, c.err.String())
@@ -458,7 +458,7 @@ func TestKillInCreate(t *testing.T) {
 		is := is.New(t)
 		dir := t.TempDir()
 		path := filepath.Join(dir, "q")
-		c := spawn(t, "maker", path)
+		c := spawn(t, makerMain, path)
 		if _, err := c.line(); err != nil {
 			t.Fatal(err, c.err.String())
 		}

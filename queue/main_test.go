@@ -24,6 +24,9 @@ var children = map[string]func(args []string) error{}
 
 // registerChild adds a main function; call it in a package-level var.
 func registerChild(name string, main func(args []string) error) string {
+	if children[name] != nil {
+		panic("two children are named " + name)
+	}
 	children[name] = main
 	return name
 }
