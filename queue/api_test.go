@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -346,6 +348,35 @@ func TestBadInput(t *testing.T) {
 		_, err = os.Lstat(path)
 		is.NoErr(err) // still there
 	}
+}
+
+// The longest name works, with its dead-letter queue, or the error names the limit.
+func TestLongestName(t *testing.T) {
+	is := is.New(t)
+	name := uniqueName(t)
+	name += strings.Repeat("n", maxName-len(name))
+	q, err := Create(name, &Options{Capacity: 2, MaxMessage: 8, MaxAttempts: 1})
+	if longNames == "" {
+		is.True(errors.Is(err, ErrName))
+		is.True(strings.Contains(err.Error(), "195"))
+		return
+	}
+	is.NoErr(err)
+	defer q.Close()
+	is.NoErr(q.Put(t.Context(), []byte("m")))
+	m, err := q.Lease(t.Context())
+	is.NoErr(err)
+	is.NoErr(m.Nack())
+	d, err := OpenReader(DeadName(name))
+	is.NoErr(err)
+	defer d.Close()
+	s, err := d.Stats()
+	is.NoErr(err)
+	is.Equal(s.Len, 1)
+	l, err := List()
+	is.NoErr(err)
+	is.True(slices.ContainsFunc(l, func(i Info) bool { return i.Name == name && i.Err == nil }))
+	is.NoErr(Remove(name))
 }
 
 func TestVersions(t *testing.T) {

@@ -34,5 +34,4 @@ var (
 var (
 	errSealed  = errors.New("sealed")
 	errRetry   = errors.New("another process was faster")
-	errChanged = errors.New("changed while reading")
 )

@@ -18,6 +18,10 @@ import (
 // filePrefix stands before the queue's name in the shared-memory directory.
 const filePrefix = "ipcq."
 
+// maxName is the length of the longest name, and of the longest that package shm
+// takes.
+const maxName = 200
+
 // deadSuffix stands behind the name of a queue for its dead letters.
 const deadSuffix = ".dead"
 
@@ -58,7 +62,7 @@ func object(name string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil
 	}
-	if name == "" || len(name) > 200 || name[0] == '.' {
+	if name == "" || len(strings.TrimSuffix(name, deadSuffix)) > maxName || name[0] == '.' {
 		return "", fmt.Errorf("%w: %q: 1 to 200 of A-Z a-z 0-9 . _ - without a leading dot, or a path", ErrName, name)
 	}
 	for _, c := range []byte(name) {
@@ -66,7 +70,14 @@ func object(name string) (string, error) {
 			return "", fmt.Errorf("%w: %q holds %q", ErrName, name, c)
 		}
 	}
-	return filePrefix + name, nil
+	obj := filePrefix + name
+	if len(obj) <= maxName {
+		return obj, nil
+	}
+	if longNames == "" {
+		return "", fmt.Errorf("%w: %q: here at most %d bytes", ErrName, name, maxName-len(filePrefix))
+	}
+	return longNames + obj, nil
 }
 
 func wrap(op, name string, err error) error {

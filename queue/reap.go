@@ -169,10 +169,10 @@ func (r *ring) giveBack(w *worker, dead bury) error {
 	next := uint32(0)
 	switch m.kind() {
 	case kindOne, kindLarge:
-	default:
-		return ErrCorrupt
 	case kindMany:
 		next = uint32(r.laneWord(w.id, laneCursor).Load()) & 0xff
+	default:
+		return ErrCorrupt
 	}
 	tries := r.blockWord(w.own, blockTries)
 	if r.maxAttempts > 0 && tries.Load()&triesMask >= uint64(r.maxAttempts) && dead != nil && dead(w.own, next) {
