@@ -32,6 +32,6 @@ var (
 
 // Internal outcomes of one step of the ring; never returned to callers.
 var (
-	errSealed  = errors.New("sealed")
-	errRetry   = errors.New("another process was faster")
+	errSealed = errors.New("sealed")
+	errRetry  = errors.New("another process was faster")
 )
