@@ -8,7 +8,7 @@ import (
 // playJanitor waits until everybody else has ended and removes what they made. A
 // terminal's interrupt reaches it too: it stays, to clean up after the others.
 func playJanitor(s *stage) error {
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	if err := s.report(struct{}{}); err != nil {
 		return err
 	}

@@ -58,9 +58,12 @@ func begin(role string, cmd *exec.Cmd, in io.WriteCloser, trouble chan error) (*
 	}
 	go func() {
 		lines := bufio.NewScanner(out)
-		lines.Buffer(nil, 16<<20) // a consumer reports every message that it got
+		lines.Buffer(nil, 16<<20)
 		for lines.Scan() {
 			p.reports <- append([]byte(nil), lines.Bytes()...)
+		}
+		if lines.Err() != nil { // nobody reads on: it must not wait for that
+			cmd.Process.Kill()
 		}
 		close(p.reports)
 		cmd.Wait()

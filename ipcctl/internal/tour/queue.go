@@ -12,10 +12,33 @@ import (
 
 const itemsEach = 50_000
 
-// haul is a consumer's report: what it got of each producer, in order.
+// haul is a consumer's report: what it got of each producer, in order, as runs
+// of consecutive numbers. One consumer that gets everything has one run of each
+// producer, however many messages that are.
 type haul struct {
-	Numbers map[uint32][]uint32
-	Pause   time.Duration // the longest between two messages
+	Runs  map[uint32][]run
+	Pause time.Duration // the longest between two messages
+}
+
+// run is the numbers from First up to, but without, End.
+type run struct{ First, End uint32 }
+
+// got notes the next message.
+func (h *haul) got(producer, number uint32) {
+	runs := h.Runs[producer]
+	if n := len(runs); n > 0 && runs[n-1].End == number {
+		runs[n-1].End++
+		return
+	}
+	h.Runs[producer] = append(runs, run{number, number + 1})
+}
+
+// count returns how many messages of a producer it got.
+func (h *haul) count(producer uint32) (n int) {
+	for _, r := range h.Runs[producer] {
+		n += int(r.End - r.First)
+	}
+	return n
 }
 
 // queueStep: two producers and two consumers share a queue; every message
@@ -92,16 +115,18 @@ func (g *guide) hauls(consumers ...*peer) ([]haul, error) {
 func complete(hauls []haul, producer uint32, n int) error {
 	times := make([]int, n)
 	for i, h := range hauls {
-		last := -1
-		for _, number := range h.Numbers[producer] {
-			if int(number) >= n {
-				return fmt.Errorf("consumer %d got message %d of producer %d, which put %d", i, number, producer, n)
+		next := uint32(0)
+		for _, r := range h.Runs[producer] {
+			if r.First < next {
+				return fmt.Errorf("consumer %d got message %d of producer %d after %d", i, r.First, producer, next-1)
 			}
-			if int(number) <= last {
-				return fmt.Errorf("consumer %d got message %d of producer %d after %d", i, number, producer, last)
+			if int(r.End) > n {
+				return fmt.Errorf("consumer %d got message %d of producer %d, which put %d", i, r.End-1, producer, n)
 			}
-			last = int(number)
-			times[number]++
+			for k := r.First; k < r.End; k++ {
+				times[k]++
+			}
+			next = r.End
 		}
 	}
 	for number, k := range times {
@@ -171,7 +196,7 @@ func playConsumer(s *stage) error {
 	if err := s.report(struct{}{}); err != nil {
 		return err
 	}
-	h := haul{Numbers: map[uint32][]uint32{}}
+	h := haul{Runs: map[uint32][]run{}}
 	var last time.Time
 	for {
 		b, err := q.Get(s.ctx)
@@ -190,6 +215,6 @@ func playConsumer(s *stage) error {
 			h.Pause = max(h.Pause, now.Sub(last))
 		}
 		last = now
-		h.Numbers[producer] = append(h.Numbers[producer], number)
+		h.got(producer, number)
 	}
 }

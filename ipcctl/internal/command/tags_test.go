@@ -1,0 +1,5 @@
+//go:build !ipcportable
+
+package command_test
+
+const buildTags = ""
