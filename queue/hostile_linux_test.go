@@ -15,7 +15,7 @@ func TestPunched(t *testing.T) {
 	for _, hole := range []struct{ off, size int64 }{{0, 1 << 30}, {0, 4096}, {4096, 4096}, {8192, 4096}, {8192, 1 << 30}} {
 		t.Run(fmt.Sprint(hole), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "q")
-			attackFile(t, path, func() error {
+			attackFile(t, path, true, func() error {
 				f, err := os.OpenFile(path, os.O_RDWR, 0)
 				if err != nil {
 					return err

@@ -218,9 +218,8 @@ func TestBitFlips(t *testing.T) {
 	t.Logf("%d rounds, %d calls, %d handles found corruption", rounds, calls, corrupt)
 }
 
-// attackFile lets attack change a file while victims use it, and while others
-// sleep in Get and Put.
-func attackFile(t *testing.T, path string, attack func() error) {
+// attackFile lets attack change a file, while victims use it if busy.
+func attackFile(t *testing.T, path string, busy bool, attack func() error) {
 	t.Helper()
 	is := is.New(t)
 	o := &Options{Capacity: 4, Lanes: 32, MaxMessage: 5000, EntrySize: 128, Memory: 100 << 10}
@@ -233,13 +232,17 @@ func attackFile(t *testing.T, path string, attack func() error) {
 		is.NoErr(err)
 		return m
 	}()
-	v := startVictims(path)
-	defer v.stop()
-	for v.calls.Load() < 100 {
-		time.Sleep(time.Millisecond)
+	if busy {
+		v := startVictims(path)
+		defer v.stop()
+		for v.calls.Load() < 100 {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	is.NoErr(attack())
-	time.Sleep(20 * time.Millisecond) // this long they meet the consequences
+	if busy {
+		time.Sleep(20 * time.Millisecond) // this long they meet the consequences
+	}
 
 	// Every method of a handle from before comes back.
 	lease.Ack()
@@ -261,7 +264,9 @@ func TestTruncated(t *testing.T) {
 	for _, size := range []int64{0, 1, 4096, 8192, 30000, 70000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "q")
-			attackFile(t, path, func() error { return os.Truncate(path, size) })
+			// The race detector makes some accesses in C, where a fault is not
+			// a panic: nobody is in the middle of one then.
+			attackFile(t, path, !underRace, func() error { return os.Truncate(path, size) })
 		})
 	}
 	for _, name := range []string{"Get", "Put"} {
