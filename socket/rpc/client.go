@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipcctl/ipc/socket"
@@ -34,6 +35,8 @@ type Client struct {
 
 	dialing chan struct{} // held by whoever connects
 	backoff backoff
+
+	ready atomic.Pointer[link] // link, while it takes calls
 
 	mu     sync.Mutex
 	link   *link // nil: none
@@ -128,6 +131,7 @@ func (cl *Client) Close() error {
 	was := cl.closed
 	cl.closed = true
 	l := cl.link
+	cl.ready.Store(nil)
 	cl.mu.Unlock()
 	if l != nil {
 		l.fail(ErrClosed)
@@ -170,6 +174,9 @@ func (cl *Client) newLink(c *socket.Conn) *link {
 	l.wire.c = c
 	cl.mu.Lock()
 	cl.link = l
+	if !cl.closed {
+		cl.ready.Store(l)
+	}
 	cl.mu.Unlock()
 	cl.state(Ready, nil) // before read can tell the opposite
 	go l.read()
@@ -399,6 +406,7 @@ func (l *link) frame(m socket.Message) error {
 // goAway notes that the server wants no new calls.
 func (l *link) goAway() {
 	l.mu.Lock()
+	l.cl.ready.CompareAndSwap(l, nil)
 	l.leaving = true
 	empty := len(l.pending) == 0
 	l.mu.Unlock()
@@ -424,6 +432,7 @@ func (l *link) fail(err error) {
 		l.mu.Unlock()
 		return
 	}
+	l.cl.ready.CompareAndSwap(l, nil)
 	l.err = err
 	lost := l.pending
 	l.pending = map[uint32]*pending{}

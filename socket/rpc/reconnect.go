@@ -73,6 +73,9 @@ func Dial(addr string, o *ClientOptions) *Client {
 
 // connected returns a usable connection.
 func (cl *Client) connected(ctx context.Context) (*link, error) {
+	if l := cl.ready.Load(); l != nil { // nearly always
+		return l, nil
+	}
 	if l, err := cl.current(); l != nil || err != nil {
 		return l, err
 	}

@@ -209,7 +209,9 @@ type session struct {
 	max    int
 
 	mu       sync.Mutex
-	calls    map[uint32]*Call
+	calls    map[uint32]*Call // admitted, until the handler has returned
+	queue    calls            // those that no worker has begun
+	coming   bool             // a worker was started and has not looked at queue yet
 	draining bool
 	running  sync.WaitGroup
 }
@@ -257,7 +259,7 @@ func (x *session) frame(h header, payload []byte, files []*os.File) error {
 	case h.kind == kindCredit && call.flags&flagTakes != 0:
 		return call.out.add(binary.BigEndian.Uint32(payload))
 	case h.kind == kindCancel:
-		call.cancel()
+		call.ctx.cancel()
 	default:
 		m.Close()
 		return fmt.Errorf("%w: frame of kind %d from a caller", errProtocol, h.kind)
@@ -277,7 +279,7 @@ func (x *session) call(h header, m socket.Message) error {
 		target = (*methods)[string(name)]
 	}
 
-	call := &Call{x: x, id: h.id, flags: h.flags, Data: data, Files: m.Files, peer: x.peer}
+	call := &Call{x: x, id: h.id, flags: h.flags, Data: data, Files: m.Files}
 	x.mu.Lock()
 	_, twice := x.calls[h.id]
 	var refusal *Error
@@ -295,9 +297,15 @@ func (x *session) call(h header, m socket.Message) error {
 		call.method = target
 		call.start(timeout)
 		x.calls[h.id] = call
+		x.queue.push(call)
 		x.running.Add(1)
+		x.wire.active.Add(1)
 	}
+	start := x.wantWorker()
 	x.mu.Unlock()
+	if start {
+		go x.work()
+	}
 	switch {
 	case twice:
 		m.Close()
@@ -309,8 +317,6 @@ func (x *session) call(h header, m socket.Message) error {
 		}
 		return x.end(call, nil, refusal)
 	}
-	x.wire.active.Add(1)
-	go call.run()
 	return nil
 }
 
@@ -361,9 +367,7 @@ type Call struct {
 	id     uint32
 	flags  uint8
 	method *method
-	peer   acl.Subject
-	ctx    context.Context
-	cancel context.CancelFunc
+	ctx    callContext
 	in     *inflow
 	out    *outflow
 }
@@ -372,18 +376,14 @@ type Call struct {
 func (c *Call) Method() string { return c.method.name }
 
 // Peer returns who calls, as the kernel told when the connection was made.
-func (c *Call) Peer() acl.Subject { return c.peer }
+func (c *Call) Peer() acl.Subject { return c.x.peer }
 
 // OneWay reports whether nobody waits for the reply.
 func (c *Call) OneWay() bool { return c.flags&flagOneWay != 0 }
 
 // start prepares a call that was admitted.
 func (c *Call) start(timeout time.Duration) {
-	if timeout > 0 {
-		c.ctx, c.cancel = context.WithTimeout(c.x.ctx, timeout)
-	} else {
-		c.ctx, c.cancel = context.WithCancel(c.x.ctx)
-	}
+	c.ctx.init(c.x.ctx, timeout)
 	if c.flags&(flagSends|flagTakes) != 0 {
 		c.in, c.out = newInflow(), newOutflow()
 	}
@@ -439,7 +439,7 @@ func (c *Call) run() {
 		}
 	}
 	c.x.wire.active.Add(-1)
-	c.cancel()
+	c.ctx.cancel()
 	closeAll(c.Files)
 	closeAll(c.ReplyFiles)
 	if c.in != nil {
@@ -457,7 +457,7 @@ func (c *Call) serve() (reply []byte, err error) {
 			}
 		}
 	}()
-	return c.method.handler.Serve(c.ctx, c)
+	return c.method.handler.Serve(&c.ctx, c)
 }
 
 func closeAll(files []*os.File) {
