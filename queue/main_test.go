@@ -55,7 +55,8 @@ func spawn(t testing.TB, name string, args ...string) *child {
 // start starts children[name]; the caller ends it with kill.
 func start(name string, args ...string) (*child, error) {
 	c := &child{cmd: exec.Command(os.Args[0], args...)}
-	c.cmd.Env = append(os.Environ(), childEnv+"="+name)
+	// Without the option, a process under the race detector sleeps for a second at its end.
+	c.cmd.Env = append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	c.cmd.Stderr = &c.err
 	in, err := c.cmd.StdinPipe()
 	if err != nil {
