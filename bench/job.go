@@ -1,0 +1,58 @@
+package main
+
+// Job is one repetition of one measurement, as its processes are told.
+//
+//	coordinator ──▶ driver ──▶ server                      round trips
+//	                       ──▶ producers, consumers        one way
+//
+// The driver is a process of its own for every repetition, and so is each of
+// the others. Programs in C, C++ and Python are their own drivers.
+type Job struct {
+	Mech      string `json:"mech"`
+	Work      Work   `json:"work"`
+	Size      int    `json:"size"` // of a message in bytes; for decisions, the number of rules
+	Producers int    `json:"producers,omitempty"`
+	Consumers int    `json:"consumers,omitempty"`
+	Millis    int    `json:"millis"`         // for how long to measure
+	Dir       string `json:"dir,omitempty"`  // for sockets, removed afterwards; not in results
+	Name      string `json:"name,omitempty"` // for objects in shared memory, removed afterwards; not in results
+}
+
+// Work is what the processes do.
+type Work string
+
+const (
+	PingPong    Work = "ping-pong"   // a message there and back, again and again
+	Paced       Work = "paced"       // the same, with a pause before each in which the other side falls asleep
+	OneWay      Work = "one-way"     // as many messages as possible, one a call
+	Batched     Work = "batched"     // the same, many a call or coalesced
+	InFlight    Work = "in-flight"   // round trips, 64 under way at a time
+	Decisions   Work = "decision"    // answers to "may he?", in one process
+	Uncontended Work = "uncontended" // a message put and got again by one goroutine
+	Memory      Work = "memcpy"      // copies from one buffer to another
+)
+
+const (
+	pauseMicros = 300 // before each round trip of Paced
+	flying      = 64  // calls at a time of InFlight
+	batchSize   = 64  // messages a call of Batched
+)
+
+// Result is what one repetition gave: times in nanoseconds, rates a second.
+type Result struct {
+	P50    float64 `json:"p50,omitempty"`
+	P99    float64 `json:"p99,omitempty"`
+	P999   float64 `json:"p999,omitempty"`
+	Rate   float64 `json:"rate,omitempty"`
+	Count  int64   `json:"count"`            // round trips, messages or decisions measured
+	Allocs float64 `json:"allocs,omitempty"` // per operation, in the measuring process
+}
+
+// Record is a line of results.jsonl.
+type Record struct {
+	Job
+	Rep   int     `json:"rep"`
+	Load  float64 `json:"load"` // of the machine before it, over a minute
+	Res   Result  `json:"result"`
+	Error string  `json:"error,omitempty"`
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/ipcctl/ipc/pipe"
+	"github.com/ipcctl/ipc/socket"
+	"github.com/ipcctl/ipc/socket/rpc"
+)
+
+func connOptions(spin bool) (o socket.ConnOptions) {
+	if spin {
+		o.Spin = 50 * time.Microsecond
+	}
+	return o
+}
+
+func socketPath(j *Job) string { return filepath.Join(j.Dir, "s") }
+
+func listenOne(j *Job, spin bool, ready func()) (*socket.Conn, error) {
+	l, err := socket.Listen(socketPath(j), &socket.ListenOptions{Conn: connOptions(spin)})
+	if err != nil {
+		return nil, err
+	}
+	ready()
+	return l.Accept(ctx)
+}
+
+func socketPing(spin bool) *pinger {
+	return &pinger{
+		serve: func(j *Job, ready func()) error {
+			c, err := listenOne(j, spin, ready)
+			if err != nil {
+				return err
+			}
+			for buf := make([]byte, j.Size); ; {
+				m, err := c.RecvInto(ctx, buf)
+				if err != nil {
+					return err
+				}
+				if err := c.Send(ctx, m.Data); err != nil {
+					return err
+				}
+			}
+		},
+		dial: func(j *Job) (func([]byte) error, error) {
+			c, err := socket.Dial(ctx, socketPath(j), &socket.DialOptions{Conn: connOptions(spin)})
+			if err != nil {
+				return nil, err
+			}
+			buf := make([]byte, j.Size)
+			return func(msg []byte) error {
+				if err := c.Send(ctx, msg); err != nil {
+					return err
+				}
+				m, err := c.RecvInto(ctx, buf)
+				return sameLength(m.Data, msg, err)
+			}, nil
+		},
+	}
+}
+
+func nothing(*Job) (func() error, func(), error) {
+	return func() error { return nil }, func() {}, nil
+}
+
+func socketFlow(coalesced bool) *flow {
+	return &flow{
+		setup: nothing,
+		produce: func(j *Job) (func([]byte, int) error, func() error, error) {
+			c, err := socket.Dial(ctx, socketPath(j), nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			return func(msg []byte, n int) (err error) {
+					for range n {
+						if coalesced {
+							err = c.SendBuffered(ctx, msg)
+						} else {
+							err = c.Send(ctx, msg)
+						}
+						if err != nil {
+							return err
+						}
+					}
+					return nil
+				}, func() error {
+					if err := c.Flush(ctx); err != nil {
+						return err
+					}
+					return c.Close()
+				}, nil
+		},
+		consume: func(j *Job, ready func()) (n int64, err error) {
+			c, err := listenOne(j, false, ready)
+			if err != nil {
+				return 0, err
+			}
+			for buf := make([]byte, j.Size); ; n++ {
+				if _, err := c.RecvInto(ctx, buf); err == io.EOF {
+					return n, nil
+				} else if err != nil {
+					return n, err
+				}
+			}
+		},
+	}
+}
+
+func pipeSides(in, out int) (*pipe.Reader, *pipe.Writer, error) {
+	f, err := pipeEnds(in, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := pipe.NewReader(f[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := pipe.NewWriter(f[1])
+	return r, w, err
+}
+
+var pipePing = &pinger{
+	serve: func(j *Job, ready func()) error {
+		r, w, err := pipeSides(0, 3)
+		if err != nil {
+			return err
+		}
+		ready()
+		for buf := make([]byte, j.Size); ; {
+			m, err := r.RecvInto(ctx, buf)
+			if err != nil {
+				return err
+			}
+			if err := w.Send(ctx, m); err != nil {
+				return err
+			}
+		}
+	},
+	dial: func(j *Job) (func([]byte) error, error) {
+		r, w, err := pipeSides(2, 1)
+		if err != nil {
+			return nil, err
+		}
+		buf := make([]byte, j.Size)
+		return func(msg []byte) error {
+			if err := w.Send(ctx, msg); err != nil {
+				return err
+			}
+			m, err := r.RecvInto(ctx, buf)
+			return sameLength(m, msg, err)
+		}, nil
+	},
+}
+
+func pipeFlow(coalesced bool) *flow {
+	return &flow{
+		setup: nothing,
+		produce: func(j *Job) (func([]byte, int) error, func() error, error) {
+			f, err := pipeEnds(1)
+			if err != nil {
+				return nil, nil, err
+			}
+			w, err := pipe.NewWriter(f[0])
+			if err != nil {
+				return nil, nil, err
+			}
+			return func(msg []byte, n int) (err error) {
+					for range n {
+						if coalesced {
+							err = w.SendBuffered(ctx, msg)
+						} else {
+							err = w.Send(ctx, msg)
+						}
+						if err != nil {
+							return err
+						}
+					}
+					return nil
+				}, func() error {
+					if err := w.Flush(ctx); err != nil {
+						return err
+					}
+					return w.Close()
+				}, nil
+		},
+		consume: func(j *Job, ready func()) (n int64, err error) {
+			f, err := pipeEnds(0)
+			if err != nil {
+				return 0, err
+			}
+			r, err := pipe.NewReader(f[0])
+			if err != nil {
+				return 0, err
+			}
+			ready()
+			for buf := make([]byte, j.Size); ; n++ {
+				if _, err := r.RecvInto(ctx, buf); err == io.EOF {
+					return n, nil
+				} else if err != nil {
+					return n, err
+				}
+			}
+		},
+	}
+}
+
+func rpcPing(spin bool) *pinger {
+	return &pinger{
+		serve: func(j *Job, ready func()) error {
+			l, err := socket.Listen(socketPath(j), &socket.ListenOptions{Conn: connOptions(spin)})
+			if err != nil {
+				return err
+			}
+			srv := new(rpc.Server)
+			srv.HandleFunc("/bench/Echo", func(_ context.Context, c *rpc.Call) ([]byte, error) { return c.Data, nil })
+			ready()
+			return srv.Serve(l)
+		},
+		dial: func(j *Job) (func([]byte) error, error) {
+			cl := rpc.Dial(socketPath(j), &rpc.ClientOptions{Socket: &socket.DialOptions{Conn: connOptions(spin)}})
+			return func(msg []byte) error {
+				got, err := cl.Call(ctx, "/bench/Echo", msg)
+				return sameLength(got, msg, err)
+			}, nil
+		},
+	}
+}

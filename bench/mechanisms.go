@@ -1,0 +1,84 @@
+package main
+
+// Kind says on whose side a mechanism is.
+type Kind int
+
+// The kinds.
+const (
+	Ours  Kind = iota // of this repository
+	Peer              // what one would use instead
+	Floor             // what the machine and the kernel can do, in C
+)
+
+func (k Kind) String() string { return [...]string{"ours", "peer", "floor"}[k] }
+
+// mechanism is one way to do the work. It is a program in another language, or
+// else has what the work needs.
+type mechanism struct {
+	label   string
+	kind    Kind
+	ping    *pinger
+	flow    *flow
+	local   func(*Job) (op func() error, err error) // in one process
+	program *program
+}
+
+// mechanisms has all by the names that -only and results.jsonl use.
+var mechanisms = map[string]*mechanism{
+	"queue":          {label: "queue, Put and GetInto", ping: queuePing, flow: queueFlow("put", "get")},
+	"queue-lease":    {label: "queue, Put and Lease", flow: queueFlow("put", "lease")},
+	"queue-in-place": {label: "queue, Reserve and Lease (in place)", flow: queueFlow("reserve", "lease")},
+	"queue-batch":    {label: "queue, PutBatch and GetBatchInto, 64", flow: queueFlow("batch", "batch")},
+	"socket":         {label: "socket.Conn", ping: socketPing(false), flow: socketFlow(false)},
+	"socket-spin":    {label: "socket.Conn, Spin 50 us", ping: socketPing(true)},
+	"socket-buffer":  {label: "socket.Conn, SendBuffered", flow: socketFlow(true)},
+	"pipe":           {label: "pipe", ping: pipePing, flow: pipeFlow(false)},
+	"pipe-buffer":    {label: "pipe, SendBuffered", flow: pipeFlow(true)},
+	"rpc":            {label: "socket/rpc", ping: rpcPing(false)},
+	"rpc-spin":       {label: "socket/rpc, Spin 50 us", ping: rpcPing(true)},
+	"acl":            {label: "acl.Policy.Check", local: aclDecide},
+
+	"unixconn":        {label: "net.UnixConn, length prefix", kind: Peer, ping: unixStream.ping(), flow: unixStream.flow(false)},
+	"unixconn-buffer": {label: "net.UnixConn, length prefix, bufio 64 KiB", kind: Peer, flow: unixStream.flow(true)},
+	"ospipe":          {label: "os.Pipe, length prefix", kind: Peer, ping: osPipe.ping(), flow: osPipe.flow(false)},
+	"ospipe-buffer":   {label: "os.Pipe, length prefix, bufio 64 KiB", kind: Peer, flow: osPipe.flow(true)},
+	"net-rpc":         {label: "net/rpc (gob)", kind: Peer, ping: netRPC},
+	"grpc":            {label: "gRPC (bytes codec)", kind: Peer, ping: grpcPing},
+	"ttrpc":           {label: "ttrpc (protobuf BytesValue)", kind: Peer, ping: ttrpcPing},
+	"drpc":            {label: "drpc (bytes codec)", kind: Peer, ping: drpcPing},
+	"zmq4":            {label: "go-zeromq/zmq4", kind: Peer, ping: zmq4Ping, flow: zmq4Flow},
+	"casbin":          {label: "casbin", kind: Peer, local: casbinDecide(false, false)},
+	"casbin-rbac":     {label: "casbin, roles", kind: Peer, local: casbinDecide(true, false)},
+	"casbin-cached":   {label: "casbin, cached, always the same request", kind: Peer, local: casbinDecide(false, true)},
+	"queue-local":     {label: "queue, Put and GetInto", local: queueLocal},
+	"go-chan":         {label: "a buffered Go channel of slices, within the process", kind: Floor, local: chanLocal},
+	"go-map":          {label: "a Go map of uid and two strings", kind: Floor, local: mapDecide},
+
+	"posix-mq":      {label: "POSIX message queue (C)", kind: Peer, program: floorC},
+	"sysv-msg":      {label: "System V message queue (C)", kind: Peer, program: floorC},
+	"boost-mq":      {label: "Boost.Interprocess message_queue (C++)", kind: Peer, program: boostCpp},
+	"libzmq":        {label: "libzmq PUSH/PULL (C)", kind: Peer, program: zmqC},
+	"nng":           {label: "nng PUSH/PULL (C)", kind: Peer, program: nngC},
+	"py-pipe":       {label: "Python multiprocessing.Pipe", kind: Peer, program: peersPy},
+	"py-queue":      {label: "Python multiprocessing.Queue", kind: Peer, program: peersPy},
+	"py-connection": {label: "Python multiprocessing.connection", kind: Peer, program: peersPy},
+
+	"c-line":   {label: "C, cache line, spinning", kind: Floor, program: floorC},
+	"c-ring":   {label: "C, ring of one producer and one consumer, spinning", kind: Floor, program: floorC},
+	"c-mpmc":   {label: "C, Vyukov's ring, spinning, not crash-safe", kind: Floor, program: floorC},
+	"c-futex":  {label: "C, futex", kind: Floor, program: floorC},
+	"c-unix":   {label: "C, AF_UNIX stream", kind: Floor, program: floorC},
+	"c-pipe":   {label: "C, pipe", kind: Floor, program: floorC},
+	"c-memcpy": {label: "C, memcpy between shared mappings", kind: Floor, program: floorC},
+}
+
+// A slot is a place for a peer that has no adapter yet.
+type slot struct{ name, why string }
+
+// To fill a slot, require its module in go.mod, write a pinger and a flow as in
+// peer_zmq4.go, and name it in mechanisms and in plan.
+var slots = []slot{
+	{"github.com/cloudwego/shmipc-go", "its module could not be fetched where this was written"},
+	{"go.nanomsg.org/mangos/v3", "its module could not be fetched where this was written"},
+	{"github.com/james-barrow/golang-ipc", "its module could not be fetched where this was written"},
+}

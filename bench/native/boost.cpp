@@ -1,0 +1,28 @@
+// Boost.Interprocess: message_queue, unlinked as soon as it exists.
+#include "bench.h"
+#include <boost/interprocess/ipc/message_queue.hpp>
+#include <string>
+
+using boost::interprocess::message_queue;
+
+static message_queue *queues[2];
+
+static void setup() {
+	for (int ch = 0; ch < 2; ch++) {
+		std::string name = "bench-" + std::to_string(getpid()) + "-" + std::to_string(ch);
+		queues[ch] = new message_queue(boost::interprocess::create_only, name.c_str(), size > 1024 ? 128 : 1024, size);
+		message_queue::remove(name.c_str());
+	}
+}
+
+static void put(int ch, const char *msg) { queues[ch]->send(msg, size, 0); }
+
+static void take(int ch, char *msg) {
+	message_queue::size_type n;
+	unsigned priority;
+	queues[ch]->receive(msg, size, n, priority);
+}
+
+static const struct mechanism all[] = {{"boost-mq", setup, 0, put, take, 0, 0}};
+
+int main(int argc, char **argv) { return measure(begin(argc, argv, all, 1)); }

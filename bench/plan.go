@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// A Group is one table of the report: mechanisms that do the same work, and so
+// are measured one after the other, again and again.
+type Group struct {
+	Work                 Work
+	Size                 int
+	Producers, Consumers int
+	Mechs                []string
+	Long                 bool // left out with -short
+}
+
+// Key names the group in -only and in file names.
+func (g Group) Key() string {
+	k := fmt.Sprintf("%s/%d", g.Work, g.Size)
+	if g.Producers > 0 {
+		k = fmt.Sprintf("%s-%dx%d/%d", g.Work, g.Producers, g.Consumers, g.Size)
+	}
+	return k
+}
+
+// Title is what the report calls it.
+func (g Group) Title() string {
+	switch g.Work {
+	case PingPong:
+		return "Round trip, " + sizeText(g.Size)
+	case Paced:
+		return fmt.Sprintf("Round trip to a process that sleeps, %s", sizeText(g.Size))
+	case OneWay:
+		return fmt.Sprintf("One way, %d to %d, %s, a message a call", g.Producers, g.Consumers, sizeText(g.Size))
+	case Batched:
+		return fmt.Sprintf("One way, %d to %d, %s, batched or coalesced", g.Producers, g.Consumers, sizeText(g.Size))
+	case InFlight:
+		return fmt.Sprintf("Calls with %d in flight, %s", flying, sizeText(g.Size))
+	case Uncontended:
+		return "Put and get in one process, nobody else there, " + sizeText(g.Size)
+	case Decisions:
+		return fmt.Sprintf("A decision among %d rules", g.Size)
+	}
+	return fmt.Sprintf("memcpy, %s", sizeText(g.Size))
+}
+
+// Rates reports whether the group measures how many a second, not how long.
+func (g Group) Rates() bool {
+	return g.Work == OneWay || g.Work == Batched || g.Work == InFlight || g.Work == Memory
+}
+
+func sizeText(n int) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// plan returns the groups, the mechanisms of each in the order of the report.
+// only limits them to those whose "group/mechanism" it matches.
+func plan(short bool, only *regexp.Regexp) []Group {
+	calls := []string{"rpc", "rpc-spin", "net-rpc", "ttrpc", "drpc", "grpc"}
+	trips := append([]string{"c-line", "c-ring", "c-futex", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
+		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue", "py-connection"}, calls...)
+	oneWay := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "queue-in-place", "socket", "pipe",
+		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue"}
+	batched := []string{"c-ring", "c-unix", "c-pipe", "queue-batch", "socket-buffer", "pipe-buffer", "unixconn-buffer", "ospipe-buffer"}
+	twoByTwo := []string{"c-mpmc", "queue", "queue-lease", "boost-mq", "posix-mq", "sysv-msg", "py-queue"}
+	groups := []Group{
+		{Work: Memory, Size: 64 << 10, Mechs: []string{"c-memcpy"}},
+		{Work: Memory, Size: 1 << 20, Mechs: []string{"c-memcpy"}},
+		{Work: PingPong, Size: 64, Mechs: trips},
+		{Work: PingPong, Size: 1 << 10, Mechs: trips[1:], Long: true},
+		{Work: PingPong, Size: 64 << 10, Mechs: trips[1:], Long: true},
+		{Work: Paced, Size: 64, Mechs: []string{"c-line", "c-futex", "c-unix", "queue", "socket", "pipe", "rpc", "unixconn", "ospipe", "boost-mq", "ttrpc", "grpc"}},
+		{Work: OneWay, Size: 64, Producers: 1, Consumers: 1, Mechs: oneWay},
+		{Work: Batched, Size: 64, Producers: 1, Consumers: 1, Mechs: batched},
+		{Work: OneWay, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: oneWay},
+		{Work: Batched, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: batched, Long: true},
+		{Work: OneWay, Size: 64 << 10, Producers: 1, Consumers: 1, Mechs: oneWay},
+		{Work: OneWay, Size: 1 << 20, Producers: 1, Consumers: 1, Mechs: []string{"c-unix", "c-pipe", "queue", "queue-in-place", "socket", "pipe", "unixconn", "ospipe", "boost-mq"}, Long: true},
+		{Work: OneWay, Size: 64, Producers: 2, Consumers: 2, Mechs: twoByTwo},
+		{Work: OneWay, Size: 1 << 10, Producers: 2, Consumers: 2, Mechs: twoByTwo},
+		{Work: InFlight, Size: 64, Mechs: calls},
+		{Work: InFlight, Size: 1 << 10, Mechs: calls, Long: true},
+		{Work: InFlight, Size: 64 << 10, Mechs: calls, Long: true},
+	}
+	groups = append(groups, Group{Work: Uncontended, Size: 64, Mechs: []string{"go-chan", "queue-local"}})
+	for _, rules := range []int{10, 1000, 10000} {
+		groups = append(groups, Group{Work: Decisions, Size: rules, Mechs: []string{"go-map", "acl", "casbin", "casbin-rbac", "casbin-cached"}})
+	}
+	var kept []Group
+	for _, g := range groups {
+		if short && g.Long {
+			continue
+		}
+		var mechs []string
+		for _, m := range g.Mechs {
+			if only == nil || only.MatchString(g.Key()+"/"+m) {
+				mechs = append(mechs, m)
+			}
+		}
+		if g.Mechs = mechs; len(mechs) > 0 {
+			kept = append(kept, g)
+		}
+	}
+	return kept
+}

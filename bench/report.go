@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"strings"
+	"time"
+)
+
+// A Table is a group with what was measured.
+type Table struct {
+	Group
+	Outcomes map[string]*Outcome
+}
+
+// A Report is one run.
+type Report struct {
+	Begin, End            time.Time
+	LoadBefore, LoadAfter float64
+	Reps, Millis          int
+	Args                  []string
+	Machine               []fact
+	Tables                []Table
+}
+
+// median returns a figure of a mechanism in the group with a key, NaN if it was
+// not measured.
+func (r *Report) median(key, mech string, figure func(Result) float64) float64 {
+	for _, t := range r.Tables {
+		if t.Key() == key {
+			return t.Outcomes[mech].spreadOf(figure).Median
+		}
+	}
+	return math.NaN()
+}
+
+// figure is what the mechanisms of a table are compared by.
+func (t Table) figure(res Result) float64 {
+	if t.Rates() {
+		return res.Rate
+	}
+	return res.P50
+}
+
+// slower returns how many times slower a is than b.
+func (t Table) slower(a, b float64) float64 {
+	if t.Rates() {
+		return b / a
+	}
+	return a / b
+}
+
+// reference returns the mechanism that the others are compared with: the
+// fastest of ours.
+func (t Table) reference() string {
+	var name string
+	for _, m := range t.Mechs {
+		if mechanisms[m].kind != Ours || len(t.outcome(m).Results) == 0 {
+			continue
+		}
+		if name == "" || t.slower(t.median(name), t.median(m)) > 1 {
+			name = m
+		}
+	}
+	return name
+}
+
+func (t Table) outcome(mech string) *Outcome {
+	if o := t.Outcomes[mech]; o != nil {
+		return o
+	}
+	return new(Outcome)
+}
+
+func (t Table) median(mech string) float64 { return t.outcome(mech).spreadOf(t.figure).Median }
+
+// timeText writes nanoseconds with three digits.
+func timeText(ns float64) string {
+	switch {
+	case math.IsNaN(ns):
+		return "-"
+	case ns < 1e3:
+		return digits(ns) + " ns"
+	case ns < 1e6:
+		return digits(ns/1e3) + " us"
+	case ns < 1e9:
+		return digits(ns/1e6) + " ms"
+	}
+	return digits(ns/1e9) + " s"
+}
+
+// rateText writes how many a second with three digits.
+func rateText(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "-"
+	case v >= 1e6:
+		return digits(v/1e6) + " M/s"
+	case v >= 1e3:
+		return digits(v/1e3) + " k/s"
+	}
+	return digits(v) + " /s"
+}
+
+func digits(v float64) string {
+	switch {
+	case v >= 99.95:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 9.995:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+func rangeText(s Spread, text func(float64) string) string {
+	if s.N == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%s (%s – %s)", text(s.Median), text(s.Min), text(s.Max))
+}
+
+// write writes the report, with its plots if there are any.
+func (r *Report) write(to io.Writer, plots bool) error {
+	w := bufio.NewWriter(to)
+	p := func(format string, args ...any) { fmt.Fprintf(w, format, args...) }
+	p("# Performance\n\nWritten by the program in [bench](../bench/README.md) from what it measured; nothing here is typed in by hand.\n\n")
+	r.writeConditions(p)
+	r.writeTargets(p)
+	r.writeSlower(p)
+	p("## Tables\n\n")
+	p("Each cell is the median over the repetitions, with the least and the greatest in parentheses. ")
+	p("“Slower” is how many times slower than the fastest of ours in the same table (below 1: faster). **Ours** are bold.\n\n")
+	for _, t := range r.Tables {
+		r.writeTable(p, t, plots)
+	}
+	r.writeMissing(p)
+	return w.Flush()
+}
+
+func (r *Report) writeConditions(p func(string, ...any)) {
+	p("## How these figures came about\n\n")
+	p("`go run .%s`, begun %s, took %s. Load of the machine (one minute) %.2f before and %.2f after.", options(r.Args),
+		r.Begin.UTC().Format("2006-01-02 15:04 UTC"), r.End.Sub(r.Begin).Round(time.Second), r.LoadBefore, r.LoadAfter)
+	if r.LoadBefore > 1 {
+		p(" **Other programs were running: the absolute figures are worse than the machine allows, and ratios less certain.**")
+	}
+	p("\n\n| | |\n|---|---|\n")
+	for _, f := range r.Machine {
+		p("| %s | %s |\n", f.name, f.value)
+	}
+	p(`
+- Every repetition runs in processes of its own: a driver, and a server or
+  producers and consumers. %d repetitions of %d ms (round trips: after a fifth of
+  that to warm up). Within a table all mechanisms run once, then all again, each
+  time beginning with another one. Every repetition is a line of
+  [results.jsonl](performance/results.jsonl).
+- *Round trip*: a message there and back; the clock is read once a turn, which is
+  part of the figure (about 25–50 ns). *To a process that sleeps*: before each
+  one, the driver computes for %d us, so that the other side has gone to sleep.
+- *One way*: from the moment the first producer begins until the last consumer
+  has the last message, buffers flushed; a run in which a message is missing is
+  reported as failed. Consumers read no more of a message than its mechanism
+  copies; *in place* neither side copies the message.
+- *Calls in flight*: %d goroutines calling; drpc has a connection for each of
+  them, the others one connection for all.
+- *Decisions*: every rule is about another user; 1,024 different requests, every
+  second one denied.
+- Programs in C and C++ are compiled with -O2. Those that spin give the CPU away
+  now and then. Nothing is pinned.
+- What absolute times show most is where the scheduler put the processes: two that
+  share a CPU hand over in a few us, waking one on an idle virtual CPU takes tens
+  of us. The spread shows it; ratios of sleeping mechanisms inherit it.
+
+`, r.Reps, r.Millis, pauseMicros, flying)
+}
+
+// options are the arguments that change what is measured, without paths.
+func options(args []string) string {
+	var s string
+	for i := 0; i < len(args); i++ {
+		name := strings.TrimLeft(args[i], "-")
+		switch {
+		case name == "out":
+			i++
+		case strings.HasPrefix(name, "out="):
+		default:
+			s += " " + args[i]
+		}
+	}
+	return s
+}
+
+func (r *Report) writeTargets(p func(string, ...any)) {
+	p("## What the modules are built to reach\n\n| | target | this run | |\n|---|---|---|---|\n")
+	for _, t := range targets() {
+		v := t.value(r)
+		switch {
+		case math.IsNaN(v):
+			p("| %s | %s | not measured | |\n", t.what, t.wanted())
+		case t.reached(v):
+			p("| %s | %s | %s | reached |\n", t.what, t.wanted(), t.format(v))
+		default:
+			p("| %s | %s | %s | **missed** |\n", t.what, t.wanted(), t.format(v))
+		}
+	}
+	p("\n")
+}
+
+func (r *Report) writeSlower(p func(string, ...any)) {
+	p("## Where we are slower, and why\n\nEverything that was faster than the fastest of ours at the same work.\n\n")
+	p("| work | faster | how many times | why |\n|---|---|---|---|\n")
+	none := true
+	for _, t := range r.Tables {
+		ref := t.reference()
+		if ref == "" {
+			continue
+		}
+		for _, m := range t.Mechs {
+			if s := t.slower(t.median(ref), t.median(m)); mechanisms[m].kind != Ours && s > 1 {
+				p("| %s | %s | %s than %s | %s |\n", t.Title(), mechanisms[m].label, times(s), mechanisms[ref].label, why(t.Group, m))
+				none = false
+			}
+		}
+	}
+	if none {
+		p("| nothing | | | |\n")
+	}
+	p("\n")
+}
+
+func (r *Report) writeTable(p func(string, ...any), t Table, plots bool) {
+	p("### %s\n\n", t.Title())
+	ref := t.reference()
+	rest := t.Work != Decisions && t.Work != Uncontended
+	switch {
+	case t.Rates():
+		p("| | a second | slower |\n|---|---|---|\n")
+	case rest:
+		p("| | p50 | p99 | p99.9 | slower |\n|---|---|---|---|---|\n")
+	default:
+		p("| | median | allocations | slower |\n|---|---|---|---|\n")
+	}
+	for _, m := range t.Mechs {
+		label, o := mechanisms[m].label, t.outcome(m)
+		if mechanisms[m].kind == Ours {
+			label = "**" + label + "**"
+		}
+		if len(o.Results) == 0 {
+			p("| %s | %s |%s\n", label, o.reason(), strings.Repeat(" |", map[bool]int{true: 1, false: 2}[t.Rates()]+map[bool]int{true: 1}[!t.Rates() && rest]))
+			continue
+		}
+		if len(o.Failed) > 0 {
+			label += fmt.Sprintf(" — %d of %d repetitions failed: %s", len(o.Failed), len(o.Failed)+len(o.Results), o.reason())
+		}
+		ratio := "-"
+		if ref != "" {
+			ratio = times(t.slower(t.median(m), t.median(ref)))
+		}
+		switch {
+		case t.Rates():
+			p("| %s | %s | %s |\n", label, rangeText(o.spreadOf(t.figure), rateText), ratio)
+		case rest:
+			p("| %s | %s | %s | %s | %s |\n", label, rangeText(o.spreadOf(t.figure), timeText),
+				rangeText(o.spreadOf(func(r Result) float64 { return r.P99 }), timeText),
+				timeText(o.spreadOf(func(r Result) float64 { return r.P999 }).Median), ratio)
+		default:
+			p("| %s | %s | %s | %s |\n", label, rangeText(o.spreadOf(t.figure), timeText), allocs(o.spreadOf(func(r Result) float64 { return r.Allocs }).Median), ratio)
+		}
+	}
+	p("\n")
+	if plots && t.plotted() {
+		p("![%s](%s)\n\n", t.Title(), path.Join("performance", t.plotName()))
+	}
+}
+
+func (r *Report) writeMissing(p func(string, ...any)) {
+	p("## Not measured\n\n")
+	for _, s := range slots {
+		p("- %s: %s. A place for its adapter is in bench/mechanisms.go.\n", s.name, s.why)
+	}
+	p("- Scaling with many consumers, connections and queues, memory per object, 4 to 4, and spinning with pinned CPUs.\n")
+}

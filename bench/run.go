@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ipcctl/ipc/queue"
+)
+
+// A runner makes the repetitions, one after the other.
+type runner struct {
+	scratch  string // directory for sockets and compiled programs
+	reps     int
+	millis   int
+	records  io.Writer // a line for each repetition
+	progress io.Writer
+	serial   int
+}
+
+// Outcome is what all repetitions of one mechanism in a group gave.
+type Outcome struct {
+	Results []Result
+	Failed  []string // why, once for each repetition that failed
+}
+
+// run measures a group: each repetition runs all mechanisms before the next
+// begins, so that what the machine does meanwhile meets all alike.
+func (r *runner) run(ctx context.Context, g Group, place string) (map[string]*Outcome, error) {
+	outcomes := map[string]*Outcome{}
+	for rep := range r.reps {
+		for i := range g.Mechs {
+			// A different one begins each time.
+			name := g.Mechs[(i+rep)%len(g.Mechs)]
+			o := outcomes[name]
+			if o == nil {
+				o = new(Outcome)
+				outcomes[name] = o
+			}
+			if len(o.Failed) > 0 && len(o.Results) == 0 {
+				continue // it does not work: once is enough
+			}
+			rec := Record{Rep: rep + 1, Load: load()}
+			rec.Job = Job{Mech: name, Work: g.Work, Size: g.Size, Producers: g.Producers, Consumers: g.Consumers, Millis: r.millis}
+			res, err := r.once(ctx, rec.Job)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if rec.Res = res; err != nil {
+				rec.Error = err.Error()
+				o.Failed = append(o.Failed, rec.Error)
+			} else {
+				o.Results = append(o.Results, res)
+			}
+			if err := json.NewEncoder(r.records).Encode(rec); err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(r.progress, "%s %d/%d %-24s %-16s %s\n", place, rep+1, r.reps, g.Key(), name, outcomeText(g, res, err))
+		}
+	}
+	return outcomes, nil
+}
+
+func outcomeText(g Group, res Result, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	if g.Rates() {
+		return rateText(res.Rate)
+	}
+	return fmt.Sprintf("p50 %s, p99 %s", timeText(res.P50), timeText(res.P99))
+}
+
+// once runs one repetition in processes of its own and cleans up after it.
+func (r *runner) once(ctx context.Context, j Job) (res Result, err error) {
+	m := mechanisms[j.Mech]
+	r.serial++
+	j.Name = fmt.Sprintf("bench-%d-%d", os.Getpid(), r.serial)
+	j.Dir = filepath.Join(r.scratch, fmt.Sprint(r.serial))
+	if err := os.Mkdir(j.Dir, 0o700); err != nil {
+		return res, err
+	}
+	defer func() {
+		os.RemoveAll(j.Dir)
+		for _, name := range []string{j.Name, j.Name + "-a", j.Name + "-b"} {
+			if e := queue.Remove(name); e != nil && !errors.Is(e, os.ErrNotExist) {
+				err = errors.Join(err, e)
+			}
+		}
+	}()
+	var cmd *exec.Cmd
+	if m.program != nil {
+		// Building is not measuring: it has its own time.
+		if _, err := m.program.command(ctx, r.scratch, &j); err != nil {
+			return res, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second+3*j.length())
+	defer cancel()
+	if m.program != nil {
+		cmd, err = m.program.command(ctx, r.scratch, &j)
+	} else {
+		var plain *exec.Cmd
+		if plain, err = roleCommand("drive", &j); err == nil {
+			cmd = exec.CommandContext(ctx, plain.Path)
+			cmd.Env = plain.Env
+		}
+	}
+	if err != nil {
+		return res, err
+	}
+	// The whole group of processes ends with the driver.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 2 * time.Second
+	var out bytes.Buffer
+	said := new(tail)
+	cmd.Stdout, cmd.Stderr = &out, said
+	err = cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return res, fmt.Errorf("not finished after %v, killed", 15*time.Second+3*j.length())
+	case err != nil && said.String() != "":
+		return res, errors.New(said.String())
+	case err != nil:
+		return res, err
+	}
+	if err := json.Unmarshal(out.Bytes(), &res); err != nil {
+		return res, fmt.Errorf("its result %q: %w", out.String(), err)
+	}
+	if res.Count == 0 {
+		return res, errors.New("nothing was measured in the time")
+	}
+	return res, nil
+}
+
+// load returns the machine's load over the last minute, 0 where unknown.
+func load() (l float64) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, _ = fmt.Sscan(string(text), &l) // 0 if it isn't a number
+	}
+	return l
+}
+
+// spreadOf returns the spread of one figure over the repetitions.
+func (o *Outcome) spreadOf(figure func(Result) float64) Spread {
+	var v []float64
+	if o != nil {
+		for _, r := range o.Results {
+			v = append(v, figure(r))
+		}
+	}
+	return spread(v)
+}
+
+// reason says why there is no result.
+func (o *Outcome) reason() string {
+	if o == nil || len(o.Failed) == 0 {
+		return "not measured"
+	}
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(o.Failed))), "; ")
+}

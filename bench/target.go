@@ -1,0 +1,108 @@
+package main
+
+import "fmt"
+
+// A target is a figure that the modules are built to reach. Ratios are of
+// medians of this run; targets without a peer are absolute.
+type target struct {
+	what string
+	// value returns the figure, NaN if a part of it was not measured.
+	value  func(*Report) float64
+	least  float64 // the target: at least this much,
+	most   float64 // or at most this much
+	format func(float64) string
+}
+
+// reached reports whether the figure is as it should be.
+func (t target) reached(v float64) bool {
+	if t.most > 0 {
+		return v <= t.most
+	}
+	return v >= t.least
+}
+
+func (t target) wanted() string {
+	if t.most > 0 {
+		return "at most " + t.format(t.most)
+	}
+	return "at least " + t.format(t.least)
+}
+
+func times(v float64) string  { return fmt.Sprintf("%.2fx", v) }
+func allocs(v float64) string { return fmt.Sprintf("%.2f", v) }
+
+func p50(key, mech string) func(*Report) float64 {
+	return func(r *Report) float64 { return r.median(key, mech, func(s Result) float64 { return s.P50 }) }
+}
+
+func rate(key, mech string) func(*Report) float64 {
+	return func(r *Report) float64 { return r.median(key, mech, func(s Result) float64 { return s.Rate }) }
+}
+
+func allocations(key, mech string) func(*Report) float64 {
+	return func(r *Report) float64 { return r.median(key, mech, func(s Result) float64 { return s.Allocs }) }
+}
+
+func ratio(a, b func(*Report) float64) func(*Report) float64 {
+	return func(r *Report) float64 { return a(r) / b(r) }
+}
+
+// best returns the largest of rates, or the smallest of times.
+func best(smallest bool, of ...func(*Report) float64) func(*Report) float64 {
+	return func(r *Report) float64 {
+		v := of[0](r)
+		for _, f := range of[1:] {
+			if x := f(r); (x < v) == smallest || v != v {
+				v = x
+			}
+		}
+		return v
+	}
+}
+
+func targets() []target {
+	all := []target{
+		{what: "queue, 64 B, put and get with nobody else there", value: p50("uncontended/64", "queue-local"), most: 60, format: timeText},
+		{what: "queue, 64 B, one to one, against Boost", value: ratio(rate("one-way-1x1/64", "queue"), rate("one-way-1x1/64", "boost-mq")), least: 3, format: times},
+		{what: "queue, 1 KiB, one to one, against Boost", value: ratio(rate("one-way-1x1/1024", "queue"), rate("one-way-1x1/1024", "boost-mq")), least: 3, format: times},
+		{what: "queue, 64 KiB, one to one, with copies, against Boost", value: ratio(rate("one-way-1x1/65536", "queue"), rate("one-way-1x1/65536", "boost-mq")), least: 2, format: times},
+		{what: "queue, 64 KiB, one to one, in place, against Boost", value: ratio(rate("one-way-1x1/65536", "queue-in-place"), rate("one-way-1x1/65536", "boost-mq")), least: 2, format: times},
+		{what: "queue, 64 B, two to two, against Boost", value: ratio(rate("one-way-2x2/64", "queue"), rate("one-way-2x2/64", "boost-mq")), least: 4, format: times},
+		{what: "queue, 64 B, batches of 64", value: rate("batched-1x1/64", "queue-batch"), least: 112e6, format: rateText},
+		{what: "queue, 64 B, round trip, p50", value: p50("ping-pong/64", "queue"), most: 300, format: timeText},
+		{what: "queue, 64 B, round trip to a process that sleeps, p50, against a futex in C", value: ratio(p50("paced/64", "queue"), p50("paced/64", "c-futex")), most: 1.25, format: times},
+		{what: "queue, 64 B, allocations of a round trip", value: allocations("ping-pong/64", "queue"), most: 0.01, format: allocs},
+
+		{what: "socket, 64 B, round trip, p50, against net.UnixConn", value: ratio(p50("ping-pong/64", "socket"), p50("ping-pong/64", "unixconn")), most: 1, format: times},
+		{what: "socket with Spin, 64 B, round trip: how many times faster than net.UnixConn", value: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "socket-spin")), least: 3, format: times},
+		{what: "socket, 64 B, coalesced, against net.UnixConn with a write a message", value: ratio(rate("batched-1x1/64", "socket-buffer"), rate("one-way-1x1/64", "unixconn")), least: 20, format: times},
+		{what: "socket, 64 B, coalesced", value: rate("batched-1x1/64", "socket-buffer"), least: 15e6, format: rateText},
+		{what: "socket, 1 MiB, against net.UnixConn", value: ratio(rate("one-way-1x1/1048576", "socket"), rate("one-way-1x1/1048576", "unixconn")), least: 2, format: times},
+		{what: "socket, 64 B, allocations of a round trip", value: allocations("ping-pong/64", "socket"), most: 0.01, format: allocs},
+
+		{what: "pipe, 64 B, coalesced, against os.Pipe with a write a message", value: ratio(rate("batched-1x1/64", "pipe-buffer"), rate("one-way-1x1/64", "ospipe")), least: 10, format: times},
+		{what: "pipe, 64 B, one way, against os.Pipe", value: ratio(rate("one-way-1x1/64", "pipe"), rate("one-way-1x1/64", "ospipe")), least: 1, format: times},
+		{what: "pipe, 64 KiB, one way, against os.Pipe", value: ratio(rate("one-way-1x1/65536", "pipe"), rate("one-way-1x1/65536", "ospipe")), least: 1, format: times},
+		{what: "pipe, 1 MiB, one way, against os.Pipe", value: ratio(rate("one-way-1x1/1048576", "pipe"), rate("one-way-1x1/1048576", "ospipe")), least: 1, format: times},
+		{what: "pipe, 64 B, round trip, p50, against os.Pipe", value: ratio(p50("ping-pong/64", "pipe"), p50("ping-pong/64", "ospipe")), most: 1, format: times},
+	}
+	for _, mech := range []string{"rpc", "rpc-spin"} {
+		label := mechanisms[mech].label
+		for _, peer := range []string{"net-rpc", "ttrpc", "drpc", "grpc"} {
+			all = append(all, target{what: fmt.Sprintf("%s, 64 B, round trip: how many times faster than %s", label, mechanisms[peer].label),
+				value: ratio(p50("ping-pong/64", peer), p50("ping-pong/64", mech)), least: 3, format: times})
+		}
+		all = append(all,
+			target{what: label + ", 64 B, 64 in flight, against the best peer", value: ratio(rate("in-flight/64", mech),
+				best(false, rate("in-flight/64", "net-rpc"), rate("in-flight/64", "ttrpc"), rate("in-flight/64", "drpc"), rate("in-flight/64", "grpc"))), least: 3, format: times},
+			target{what: label + ", 64 B, 64 in flight", value: rate("in-flight/64", mech), least: 1.5e6, format: rateText})
+	}
+	all = append(all, target{what: "socket/rpc, 64 B, allocations of a call, the caller's side", value: allocations("ping-pong/64", "rpc"), most: 2, format: allocs})
+	for _, rules := range []int{10, 1000, 10000} {
+		key := fmt.Sprintf("decision/%d", rules)
+		all = append(all,
+			target{what: fmt.Sprintf("acl, Check among %d rules", rules), value: p50(key, "acl"), most: 100, format: timeText},
+			target{what: fmt.Sprintf("acl, allocations of Check among %d rules", rules), value: allocations(key, "acl"), most: 0.01, format: allocs})
+	}
+	return all
+}

@@ -1,0 +1,32 @@
+package main
+
+// why explains what is faster than ours at the same work.
+func why(g Group, mech string) string {
+	if g.Work == Decisions {
+		return "A map answers one exact question. Check also weighs every rule about the user and his groups, patterns, and denials that override, and says which rule decided."
+	}
+	if text := reasons[mech]; text != "" {
+		return text
+	}
+	return "Not examined."
+}
+
+var reasons = map[string]string{
+	"c-line":          "The floor: one word changes hands. No message, no memory for it, nobody else.",
+	"c-ring":          "One producer and one consumer, who never sleep, and nothing to clean up: a process that dies holding a slot stops it for ever. Ours takes any number of processes, claims each entry so that a dead one's can be found, counts, and asks whether somebody sleeps.",
+	"c-mpmc":          "The same algorithm without an owner for each slot: a process that dies between claiming and publishing stops all others for ever. It also spins instead of sleeping.",
+	"c-futex":         "The floor of sleeping: a word and two system calls, no message. Ours adds the entry, the look whether somebody sleeps, and Go's entry into and return from a blocking system call.",
+	"c-unix":          "System calls from C block in the kernel. Go's go through the runtime's poller: an attempt that fails with EAGAIN, epoll, and the scheduler's hand-over to the goroutine. Messages there have a fixed size, without a length.",
+	"c-pipe":          "As with the AF_UNIX stream: blocking calls from C, messages of a fixed size without a length.",
+	"unixconn":        "It does less for each message: no context, no descriptors, no turn among concurrent callers.",
+	"unixconn-buffer": "bufio on both sides has no context to watch and no flush when the sender pauses.",
+	"ospipe":          "It does less for each message: no context and no turn among concurrent callers.",
+	"ospipe-buffer":   "bufio on both sides has no context to watch and no flush when the sender pauses.",
+	"boost-mq":        "A mutex and two condition variables in shared memory, and a copy: nothing is recorded that would let a survivor clean up. A process that dies holding the mutex stops all others for ever.",
+	"posix-mq":        "The kernel copies and wakes; calls from C block in it, without Go's poller.",
+	"sysv-msg":        "The kernel copies and wakes; calls from C block in it, without Go's poller.",
+	"libzmq":          "It gathers messages in its own threads and writes many at once, also where ours is asked to deliver each before it returns. What it has not written dies with the process.",
+	"nng":             "It hands messages to threads of its own. What they have not written dies with the process.",
+	"drpc":            "Its calls have a connection each here, so they are read and written in parallel, without being told apart by number.",
+	"go-chan":         "A channel moves the header of a slice within one process.",
+}
