@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}
+	// Where segments have no list of the system's, processes keep one in the
+	// runtime folder: the tests and the commands share it.
+	os.Setenv("XDG_RUNTIME_DIR", dir)
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -62,7 +65,7 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // a hang shows where it is
 	cmd.WaitDelay = 5 * time.Second
 	home := t.TempDir()
-	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_RUNTIME_DIR="+home, "TMPDIR="+home)
+	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
 	return cmd
 }
 

@@ -18,6 +18,7 @@ func TestStat(t *testing.T) {
 	is := is.New(t)
 	name := newQueue(t)
 	b := start(t, "", "stat", name, "--interval", "20ms", "--json", "--count", "200")
+	next(t, b.lines) // it looks
 	must(t, "", "queue", "put", name, "a", "b")
 	seen := false
 	for line := range b.lines {
