@@ -9,6 +9,10 @@ import (
 // brought lately. It starts with all of its budget; each failure halves it,
 // each success restores it. When nothing is left it polls only every
 // spinRetry-th time, to notice that the peer has become quick.
+//
+// That retry has the whole budget. Once both sides sleep, each finds the other
+// a wake-up away, tens of microseconds, and only one that waits through the
+// other's wake-up is awake itself when the answer comes.
 type spinner struct {
 	shift   uint8 // the budget is divided by 1<<shift
 	skipped uint8
@@ -22,13 +26,11 @@ const (
 
 // poll calls ready until it returns true or the time is up.
 func (s *spinner) poll(limit time.Duration, ready func() bool) bool {
-	if s.shift > spinMaxShift {
-		if s.skipped++; s.skipped < spinRetry {
-			return false
-		}
-		s.skipped = 0
+	budget := s.budget(limit)
+	if budget <= 0 {
+		return false
 	}
-	end := time.Now().Add(limit >> min(s.shift, spinMaxShift))
+	end := time.Now().Add(budget)
 	for {
 		for range spinPerCheck {
 			if ready() {
@@ -45,4 +47,16 @@ func (s *spinner) poll(limit time.Duration, ready func() bool) bool {
 		s.shift++
 	}
 	return false
+}
+
+// budget returns for how long to poll now; zero is not at all.
+func (s *spinner) budget(limit time.Duration) time.Duration {
+	if s.shift <= spinMaxShift {
+		return limit >> s.shift
+	}
+	if s.skipped++; s.skipped < spinRetry {
+		return 0
+	}
+	s.skipped = 0
+	return limit
 }

@@ -1,0 +1,31 @@
+package socket
+
+import (
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+)
+
+func TestSpinnerLearns(t *testing.T) {
+	is := is.New(t)
+	var s spinner
+	const limit = 1600 * time.Nanosecond
+	never := func() bool { return false }
+	always := func() bool { return true }
+	for _, want := range []time.Duration{1600, 800, 400, 200, 100} {
+		is.Equal(s.budget(limit), want)
+		is.True(!s.poll(limit, never))
+	}
+	for range 3 { // given up, but for a retry with all of the budget
+		for range spinRetry - 1 {
+			is.Equal(s.budget(limit), time.Duration(0))
+		}
+		is.Equal(s.budget(limit), limit)
+	}
+	for range spinRetry - 1 {
+		is.True(!s.poll(limit, always)) // does not even look
+	}
+	is.True(s.poll(limit, always))
+	is.Equal(s.budget(limit), limit) // a success restores it
+}
