@@ -46,13 +46,15 @@ func (q *Queue) TryGet() ([]byte, error) {
 	return msg, nil
 }
 
-// returned looks for messages of dead consumers, for callers that never wait.
+// returned looks for what the dead had, for callers that never wait. It is false
+// if nothing can have changed.
 func (q *Queue) returned() bool {
 	if q.pin() != nil {
 		return false
 	}
 	defer q.unpin()
-	return q.lookAround() == nil
+	looked, err := q.lookAround()
+	return looked && err == nil
 }
 
 // getError wraps err, but for the two that callers compare.

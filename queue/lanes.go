@@ -269,6 +269,11 @@ func (q *Queue) join() (l *lane, err error) {
 	q.reaping.Lock()
 	defer q.reaping.Unlock()
 	for k := range q.r.lanes {
+		if held, err := q.os.Held(int(k)); err != nil {
+			return nil, err
+		} else if held {
+			continue // where locks are files, trying in vain takes long
+		}
 		if ok, err := q.os.TryLock(int(k)); err != nil {
 			return nil, err
 		} else if !ok {

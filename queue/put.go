@@ -33,6 +33,9 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 // wrapped, if there is no space now.
 func (q *Queue) TryPut(msg []byte) error {
 	err := q.tryPut(msg, false)
+	if err == ErrFull && q.returned() {
+		err = q.tryPut(msg, false) // the dead may have held the memory for long messages
+	}
 	if err == nil || err == ErrFull {
 		return err
 	}

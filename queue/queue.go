@@ -123,8 +123,10 @@ func create(name string, o *Options) (*Queue, error) {
 	}
 	reg, err := shm.Create(obj, g.size, &shm.Options{Mode: mode, Init: g.init})
 	if err != nil {
-		if taken, _ := exists(obj); made && !taken {
-			shm.Remove(obj + deadSuffix)
+		if made {
+			if taken, _ := exists(obj); !taken {
+				shm.Remove(obj + deadSuffix)
+			}
 		}
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) e
 		if err := q.usable(); err != nil {
 			return err
 		}
-		if err := q.lookAround(); err != nil {
+		if _, err := q.lookAround(); err != nil {
 			return err
 		}
 		if err := q.sleep(ctx, s, try); err != errRetry {
@@ -117,19 +117,19 @@ func ended(ctx context.Context) error {
 func waitable(err error) bool { return err == ErrFull || err == ErrEmpty }
 
 // lookAround looks for the dead and for the queue's own end, at most every
-// maxSleep.
-func (q *Queue) lookAround() error {
+// maxSleep. It reports whether it did.
+func (q *Queue) lookAround() (bool, error) {
 	now := time.Since(q.opened)
 	last := q.looked.Load()
 	if last != 0 && now-time.Duration(last) < maxSleep || !q.looked.CompareAndSwap(last, int64(now)) {
-		return nil
+		return false, nil
 	}
 	if q.os.removed() {
 		if err := q.mark(removedBit); err != nil {
-			return err
+			return true, err
 		}
 	}
-	return q.reapDead()
+	return true, q.reapDead()
 }
 
 // sleep arms the side, tries once more, and sleeps. It returns errRetry when it

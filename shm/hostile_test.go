@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,9 @@ const hostileSize = 64 << 10
 // victim uses one segment through one access path until stop, and returns the
 // first error that is not one of those promised.
 type victim func(r *shm.Region, ro *shm.Reader, step int) error
+
+// plain are the victims that make no atomic access.
+var plain = []string{"ReadAt", "WriteAt", "View", "ShareableList"}
 
 var victims = map[string]victim{
 	"ReadAt": func(r *shm.Region, ro *shm.Reader, i int) error {
@@ -175,6 +179,9 @@ func TestHostileProcess(t *testing.T) {
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	for what, use := range victims {
+		if underRace && !slices.Contains(plain, what) {
+			continue
+		}
 		wg.Go(func() {
 			for i := 0; !stop.Load(); i++ {
 				err := use(r, ro, i)
