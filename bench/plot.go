@@ -42,8 +42,8 @@ func (t Table) plot(path string) error {
 	p := plot.New()
 	p.Title.Text = t.Title()
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p.X.Label.Text = "p50, nanoseconds (less is better)"
-	unit := 1.0
+	p.X.Label.Text = "p50, microseconds (less is better)"
+	unit := 1e3
 	if t.Rates() {
 		p.X.Label.Text, unit = "thousands a second (more is better)", 1e3
 	}
@@ -90,6 +90,7 @@ func (t Table) plot(path string) error {
 	}
 	p.Add(plotter.NewGrid())
 	p.NominalY(names...)
-	p.Legend.Top = false
-	return p.Save(22*vg.Centimeter, vg.Length(len(names))*0.65*vg.Centimeter+3*vg.Centimeter, path)
+	p.Legend.Top = true
+	p.Legend.XOffs = -vg.Points(4)
+	return p.Save(22*vg.Centimeter, vg.Length(len(names))*0.65*vg.Centimeter+3.5*vg.Centimeter, path)
 }

@@ -438,9 +438,11 @@ func (t *tail) String() string {
 func twoPipes() ([]*os.File, error) {
 	for range 2 {
 		var fds [2]int
-		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		if err := unix.Pipe(fds[:]); err != nil {
 			return nil, err
 		}
+		unix.CloseOnExec(fds[0])
+		unix.CloseOnExec(fds[1])
 		inherited = append(inherited, os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe"))
 	}
 	return inherited, nil
