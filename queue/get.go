@@ -238,6 +238,9 @@ func (q *Queue) tryGetBatch(b *Batch, max int, spin bool) error {
 	for len(b.ends) < max && err == nil {
 		err = q.getSomeOn(l, b, max-len(b.ends), spin && len(b.ends) == 0)
 	}
+	if len(b.ends) > 0 {
+		err = q.handOver(l, err)
+	}
 	q.release(l)
 	if len(b.ends) > 0 && (waitable(err) || err == io.EOF) {
 		err = nil
@@ -251,6 +254,22 @@ func (q *Queue) tryGetBatch(b *Batch, max int, spin bool) error {
 		from = to
 	}
 	return err
+}
+
+// handOver ends the time in which the messages of a batch would be lost with
+// this process.
+func (q *Queue) handOver(l *lane, was error) (err error) {
+	err = was
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	q.holdOn(l, 0)
+	return err
+}
+
+// holdOn announces how many messages of a batch are in hand: an upper bound of
+// what is lost if this process dies now.
+func (q *Queue) holdOn(l *lane, n int) {
+	q.r.at(stepInHand)
+	q.r.laneWord32(l.id, laneInHand).Store(uint32(n))
 }
 
 // getSomeOn gets the messages of one entry, at most max.
@@ -279,6 +298,7 @@ func (q *Queue) getSomeOn(l *lane, b *Batch, max int, spin bool) (err error) {
 			return ErrCorrupt
 		}
 		b.data, b.ends = data, append(b.ends, len(data))
+		q.holdOn(l, len(b.ends))
 		q.finishTake(l, word)
 		return nil
 	}
@@ -298,13 +318,12 @@ func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *Batch, max int) 
 	if !ok || left <= 0 {
 		return nil, 0, q.changed(l, word)
 	}
+	before := b.len()
 	if n := min(left, max); n < left {
-		lane := q.r.laneWord32(l.id, laneInHand)
-		q.r.at(stepInHand)
-		lane.Store(uint32(n))
+		q.holdOn(l, before+n)
 		msgs, ok := q.copyPacked(buf, p, word.next(), n, b)
 		if !ok || !q.r.advance(&l.worker, word, uint32(n)) {
-			lane.Store(0)
+			q.holdOn(l, before)
 			b.forget(n, ok)
 			if !ok {
 				return nil, 0, q.changed(l, word)
@@ -312,8 +331,9 @@ func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *Batch, max int) 
 			return nil, 0, nil
 		}
 		q.r.notify(offNotEmpty, q.os.wake) // one entry woke one sleeper, and messages remain
-		q.r.at(stepInHand)
-		lane.Store(0)
+		if b == nil {
+			q.holdOn(l, 0)
+		}
 		return msgs, n, nil
 	}
 	if !q.r.takeAt(&l.worker, word, opTake) {
@@ -323,8 +343,19 @@ func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *Batch, max int) 
 	if !ok {
 		return nil, 0, ErrCorrupt
 	}
+	if b != nil {
+		q.holdOn(l, before+left)
+	}
 	q.finishTake(l, word)
 	return msgs, left, nil
+}
+
+// len is how many messages are in the batch; 0 without one.
+func (b *Batch) len() int {
+	if b == nil {
+		return 0
+	}
+	return len(b.ends)
 }
 
 // forget drops the last n ends, if they were added.

@@ -120,7 +120,7 @@ func (r *ring) countLost(k uint32, v verdict) {
 	if h := r.laneWord32(k, laneInHand); h.Load() != 0 {
 		// Counted twice, if this reaper dies in between; never too few.
 		r.at(stepReap)
-		r.laneWord(k, laneLostMany).Add(uint64(min(h.Load(), maxPacked)))
+		r.laneWord(k, laneLostMany).Add(uint64(min(h.Load(), maxBlocks)))
 		h.Store(0)
 	}
 }

@@ -23,7 +23,7 @@ type Stats struct {
 	Requeued   uint64 `json:"requeued"`     // entries put back by Nack or for a dead consumer
 	Dead       uint64 `json:"dead"`         // messages moved to the dead-letter queue
 	Lost       uint64 `json:"lost"`         // messages that died in the hand of a Get
-	LostAtMost uint64 `json:"lost_at_most"` // messages of packed entries that may have, beyond Lost
+	LostAtMost uint64 `json:"lost_at_most"` // messages of packed entries and batches that may have, beyond Lost
 	Waits      uint64 `json:"waits"`        // times a process went to sleep
 
 	Chunks     int `json:"chunks"`      // pieces of the pool for long messages
