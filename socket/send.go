@@ -167,8 +167,11 @@ func (out *outbound) buffer(ctx context.Context, msg []byte) error {
 // is nothing left.
 func (out *outbound) flushLoop() {
 	runtime.Gosched()
-	_ = out.turn.lock(context.Background())
 	out.flushing.Store(false)
+	if !out.buffered.Load() {
+		return // whoever buffers after this starts another one
+	}
+	_ = out.turn.lock(context.Background())
 	if !out.c.closed.Load() {
 		out.ctx = context.Background()
 		_ = out.fw.Flush() // a later call meets the error again
