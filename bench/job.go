@@ -29,6 +29,11 @@ const (
 	InFlight    Work = "in-flight"   // round trips, 64 under way at a time
 	Decisions   Work = "decision"    // answers to "may he?", in one process
 	Uncontended Work = "uncontended" // a message put and got again by one goroutine
+	Relay       Work = "relay"       // bytes of a file into a pipe
+	Reading     Work = "reading"     // parsing a policy
+	Identity    Work = "identity"    // asking the kernel for the peer
+	Objects     Work = "objects"     // making and removing one
+	Idle        Work = "idle"        // what an object takes that nobody uses
 	Memory      Work = "memcpy"      // copies from one buffer to another
 )
 
@@ -45,6 +50,7 @@ type Result struct {
 	P999   float64 `json:"p999,omitempty"`
 	Rate   float64 `json:"rate,omitempty"`
 	Count  int64   `json:"count"`            // round trips, messages or decisions measured
+	Bytes  float64 `json:"bytes,omitempty"`  // of memory for each object
 	Allocs float64 `json:"allocs,omitempty"` // per operation, in the measuring process
 }
 

@@ -12,14 +12,27 @@ import (
 
 var errWrong = errors.New("the wrong decision")
 
+// policy has a rule for each of n users.
+func policy(n int) []byte {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "allow uid:%d call rpc:/svc%d/Get\n", 1000+i, i/10)
+	}
+	return []byte(text.String())
+}
+
+func aclParse(j *Job) (func() error, error) {
+	text := policy(j.Size)
+	return func() error {
+		_, err := acl.Parse("bench.acl", text)
+		return err
+	}, nil
+}
+
 // aclDecide asks about users of a policy whose every rule is about another one,
 // a different user and resource each time.
 func aclDecide(j *Job) (func() error, error) {
-	var text strings.Builder
-	for i := range j.Size {
-		fmt.Fprintf(&text, "allow uid:%d call rpc:/svc%d/Get\n", 1000+i, i/10)
-	}
-	p, err := acl.Parse("bench.acl", []byte(text.String()))
+	p, err := acl.Parse("bench.acl", policy(j.Size))
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,10 @@ func queueOptions(j *Job, packed bool) *queue.Options {
 		o.EntrySize = batchSize * (j.Size + 4)
 	}
 	if j.Size > 1<<10 {
-		o.Capacity, o.EntrySize = 128, j.Size
+		o.Capacity = 128
+	}
+	if j.Size > 64<<10 {
+		o.Capacity = 16
 	}
 	return o
 }

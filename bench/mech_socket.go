@@ -12,6 +12,7 @@ import (
 )
 
 func connOptions(spin bool) (o socket.ConnOptions) {
+	o.MaxMessage = 8 << 20
 	if spin {
 		o.Spin = 50 * time.Microsecond
 	}
@@ -71,7 +72,7 @@ func socketFlow(coalesced bool) *flow {
 	return &flow{
 		setup: nothing,
 		produce: func(j *Job) (func([]byte, int) error, func() error, error) {
-			c, err := socket.Dial(ctx, socketPath(j), nil)
+			c, err := socket.Dial(ctx, socketPath(j), &socket.DialOptions{Conn: connOptions(false)})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -119,6 +120,7 @@ func pipeSides(in, out int) (*pipe.Reader, *pipe.Writer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	r.SetLimit(8 << 20)
 	w, err := pipe.NewWriter(f[1])
 	return r, w, err
 }
@@ -196,6 +198,7 @@ func pipeFlow(coalesced bool) *flow {
 			if err != nil {
 				return 0, err
 			}
+			r.SetLimit(8 << 20)
 			ready()
 			for buf := make([]byte, j.Size); ; n++ {
 				if _, err := r.RecvInto(ctx, buf); err == io.EOF {

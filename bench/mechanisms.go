@@ -20,6 +20,7 @@ type mechanism struct {
 	ping    *pinger
 	flow    *flow
 	local   func(*Job) (op func() error, err error) // in one process
+	make    func() (object any, err error)          // for its memory
 	program *program
 }
 
@@ -52,6 +53,24 @@ var mechanisms = map[string]*mechanism{
 	"casbin-cached":   {label: "casbin, cached, always the same request", kind: Peer, local: casbinDecide(false, true)},
 	"queue-local":     {label: "queue, Put and GetInto", local: queueLocal},
 	"go-chan":         {label: "a buffered Go channel of slices, within the process", kind: Floor, local: chanLocal},
+	"relay":           {label: "pipe.Relay", ping: relayPing(true)},
+	"copy":            {label: "io.Copy through user space", kind: Peer, ping: relayPing(false)},
+	"acl-parse":       {label: "acl.Parse", local: aclParse},
+	"acl-peer":        {label: "acl.PeerOf", local: aclPeer},
+	"peercred":        {label: "SO_PEERCRED alone, from Go", kind: Floor, local: peerCred},
+	"file-map":        {label: "a file in /dev/shm: open, truncate, mmap, remove", kind: Floor, local: fileObject},
+	"shm-object":      {label: "shm.Create, Close, Remove", local: shmObject},
+	"queue-object":    {label: "queue.Create, Close, Remove", local: queueObject},
+	"socket-object":   {label: "socket.Listen, Close", local: socketObject},
+	"net-object":      {label: "net.Listen, Close", kind: Peer, local: netObject},
+	"pair-object":     {label: "socket.Pair, Close", local: pairObject},
+	"pipe-object":     {label: "pipe.New, Close", local: pipeObject},
+	"ospipe-object":   {label: "os.Pipe, Close", kind: Peer, local: osPipeObject},
+	"socket-idle":     {label: "socket.Pair after a message each way, for each end", make: idleSocket},
+	"net-idle":        {label: "net.UnixConn, a bufio.Reader of 4 KiB, a message each way, for each end", kind: Peer, make: idleNet},
+	"pipe-idle":       {label: "pipe.New after a message, both ends", make: idlePipe},
+	"ospipe-idle":     {label: "os.Pipe after a message, both ends", kind: Peer, make: idleOSPipe},
+	"queue-idle":      {label: "queue.Anonymous of 16 messages of 64 B, and its mapping", make: idleQueue},
 	"go-map":          {label: "a Go map of uid and two strings", kind: Floor, local: mapDecide},
 
 	"posix-mq":      {label: "POSIX message queue (C)", kind: Peer, program: floorC},
@@ -70,6 +89,17 @@ var mechanisms = map[string]*mechanism{
 	"c-unix":   {label: "C, AF_UNIX stream", kind: Floor, program: floorC},
 	"c-pipe":   {label: "C, pipe", kind: Floor, program: floorC},
 	"c-memcpy": {label: "C, memcpy between shared mappings", kind: Floor, program: floorC},
+}
+
+// rivals are those that one would use instead of one of ours, whatever else of
+// ours may be faster than both.
+var rivals = map[string][]string{
+	"queue":  {"boost-mq", "posix-mq", "sysv-msg"},
+	"socket": {"unixconn"}, "socket-buffer": {"unixconn-buffer"},
+	"pipe": {"ospipe"}, "pipe-buffer": {"ospipe-buffer"},
+	"rpc": {"net-rpc", "ttrpc", "drpc", "grpc"}, "rpc-spin": {"net-rpc", "ttrpc", "drpc", "grpc"},
+	"shm-object": {"file-map"}, "socket-object": {"net-object"}, "pipe-object": {"ospipe-object"},
+	"socket-idle": {"net-idle"}, "pipe-idle": {"ospipe-idle"},
 }
 
 // A slot is a place for a peer that has no adapter yet.

@@ -39,6 +39,16 @@ func (g Group) Title() string {
 		return fmt.Sprintf("Calls with %d in flight, %s", flying, sizeText(g.Size))
 	case Uncontended:
 		return "Put and get in one process, nobody else there, " + sizeText(g.Size)
+	case Relay:
+		return "A file into a pipe that another process drains, " + sizeText(g.Size) + " in pieces of 64 KiB"
+	case Reading:
+		return fmt.Sprintf("Reading a policy of %d rules", g.Size)
+	case Identity:
+		return "Who is at the other end of a connection"
+	case Objects:
+		return "Making and removing an object, " + sizeText(g.Size) + " of memory or what it has by default"
+	case Idle:
+		return fmt.Sprintf("Memory of the process for each of %d idle objects", g.Size)
 	case Decisions:
 		return fmt.Sprintf("A decision among %d rules", g.Size)
 	}
@@ -48,6 +58,15 @@ func (g Group) Title() string {
 // Rates reports whether the group measures how many a second, not how long.
 func (g Group) Rates() bool {
 	return g.Work == OneWay || g.Work == Batched || g.Work == InFlight || g.Work == Memory
+}
+
+// Here reports whether the group is about one process alone.
+func (g Group) Here() bool {
+	switch g.Work {
+	case Decisions, Uncontended, Reading, Identity, Objects:
+		return true
+	}
+	return false
 }
 
 func sizeText(n int) string {
@@ -64,7 +83,7 @@ func sizeText(n int) string {
 // only limits them to those whose "group/mechanism" it matches.
 func plan(short bool, only *regexp.Regexp) []Group {
 	calls := []string{"rpc", "rpc-spin", "net-rpc", "ttrpc", "drpc", "grpc"}
-	trips := append([]string{"c-line", "c-ring", "c-futex", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
+	trips := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue", "py-connection"}, calls...)
 	oneWay := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "queue-in-place", "socket", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue"}
@@ -74,8 +93,11 @@ func plan(short bool, only *regexp.Regexp) []Group {
 		{Work: Memory, Size: 64 << 10, Mechs: []string{"c-memcpy"}},
 		{Work: Memory, Size: 1 << 20, Mechs: []string{"c-memcpy"}},
 		{Work: PingPong, Size: 64, Mechs: trips},
-		{Work: PingPong, Size: 1 << 10, Mechs: trips[1:], Long: true},
-		{Work: PingPong, Size: 64 << 10, Mechs: trips[1:], Long: true},
+		{Work: PingPong, Size: 1 << 10, Mechs: trips[2:], Long: true},
+		{Work: PingPong, Size: 16 << 10, Mechs: trips[2:], Long: true},
+		{Work: PingPong, Size: 64 << 10, Mechs: trips[2:], Long: true},
+		{Work: PingPong, Size: 256 << 10, Mechs: trips[2:], Long: true},
+		{Work: PingPong, Size: 1 << 20, Mechs: trips[2:], Long: true},
 		{Work: Paced, Size: 64, Mechs: []string{"c-line", "c-futex", "c-unix", "queue", "socket", "pipe", "rpc", "unixconn", "ospipe", "boost-mq", "ttrpc", "grpc"}},
 		{Work: OneWay, Size: 64, Producers: 1, Consumers: 1, Mechs: oneWay},
 		{Work: Batched, Size: 64, Producers: 1, Consumers: 1, Mechs: batched},
@@ -85,14 +107,21 @@ func plan(short bool, only *regexp.Regexp) []Group {
 		{Work: OneWay, Size: 1 << 20, Producers: 1, Consumers: 1, Mechs: []string{"c-unix", "c-pipe", "queue", "queue-in-place", "socket", "pipe", "unixconn", "ospipe", "boost-mq"}, Long: true},
 		{Work: OneWay, Size: 64, Producers: 2, Consumers: 2, Mechs: twoByTwo},
 		{Work: OneWay, Size: 1 << 10, Producers: 2, Consumers: 2, Mechs: twoByTwo},
+		{Work: OneWay, Size: 64, Producers: 4, Consumers: 4, Mechs: twoByTwo, Long: true},
 		{Work: InFlight, Size: 64, Mechs: calls},
 		{Work: InFlight, Size: 1 << 10, Mechs: calls, Long: true},
 		{Work: InFlight, Size: 64 << 10, Mechs: calls, Long: true},
+		{Work: Relay, Size: 16 << 20, Mechs: []string{"relay", "copy"}},
 	}
 	groups = append(groups, Group{Work: Uncontended, Size: 64, Mechs: []string{"go-chan", "queue-local"}})
 	for _, rules := range []int{10, 1000, 10000} {
 		groups = append(groups, Group{Work: Decisions, Size: rules, Mechs: []string{"go-map", "acl", "casbin", "casbin-rbac", "casbin-cached"}})
 	}
+	groups = append(groups,
+		Group{Work: Reading, Size: 10000, Mechs: []string{"acl-parse"}},
+		Group{Work: Identity, Mechs: []string{"acl-peer", "peercred"}},
+		Group{Work: Objects, Size: 64 << 10, Mechs: []string{"file-map", "shm-object", "queue-object", "socket-object", "net-object", "pair-object", "pipe-object", "ospipe-object"}},
+		Group{Work: Idle, Size: 1000, Mechs: []string{"socket-idle", "net-idle", "pipe-idle", "ospipe-idle", "queue-idle"}})
 	var kept []Group
 	for _, g := range groups {
 		if short && g.Long {

@@ -13,6 +13,9 @@ import (
 
 // plotted reports whether the table is worth a picture.
 func (t Table) plotted() bool {
+	if t.Work == Idle || t.Work == Objects {
+		return false // they are not the same thing
+	}
 	n := 0
 	for _, m := range t.Mechs {
 		if len(t.outcome(m).Results) > 0 {

@@ -75,8 +75,11 @@ func outcomeText(g Group, res Result, err error) string {
 	if err != nil {
 		return err.Error()
 	}
-	if g.Rates() {
+	switch {
+	case g.Rates():
 		return rateText(res.Rate)
+	case g.Work == Idle:
+		return bytesText(res.Bytes)
 	}
 	return fmt.Sprintf("p50 %s, p99 %s", timeText(res.P50), timeText(res.P99))
 }

@@ -39,10 +39,12 @@ func TestPlanIsComplete(t *testing.T) {
 				continue
 			}
 			switch g.Work {
-			case PingPong, Paced, InFlight:
+			case PingPong, Paced, InFlight, Relay:
 				is.True(m.ping != nil)
 			case OneWay, Batched:
 				is.True(m.flow != nil)
+			case Idle:
+				is.True(m.make != nil)
 			default:
 				is.True(m.local != nil)
 			}
@@ -62,7 +64,7 @@ func TestTargetsFindTheirFigures(t *testing.T) {
 	for _, g := range plan(false, nil) {
 		table := Table{g, map[string]*Outcome{}}
 		for _, m := range g.Mechs {
-			table.Outcomes[m] = &Outcome{Results: []Result{{P50: 2, Rate: 2, Allocs: 2}}}
+			table.Outcomes[m] = &Outcome{Results: []Result{{P50: 2, Rate: 2, Allocs: 2, Bytes: 2}}}
 		}
 		r.Tables = append(r.Tables, table)
 	}

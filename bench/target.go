@@ -11,6 +11,17 @@ type target struct {
 	least  float64 // the target: at least this much,
 	most   float64 // or at most this much
 	format func(float64) string
+
+	floor     func(*Report) float64 // what to see an absolute target beside; nil: nothing
+	floorName string
+}
+
+// context is the floor of an absolute target.
+func (t target) context(r *Report) string {
+	if t.floor == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s: %s)", t.floorName, t.format(t.floor(r)))
 }
 
 // reached reports whether the figure is as it should be.
@@ -62,21 +73,21 @@ func best(smallest bool, of ...func(*Report) float64) func(*Report) float64 {
 
 func targets() []target {
 	all := []target{
-		{what: "queue, 64 B, put and get with nobody else there", value: p50("uncontended/64", "queue-local"), most: 60, format: timeText},
+		{what: "queue, 64 B, put and get with nobody else there", value: p50("uncontended/64", "queue-local"), most: 60, format: timeText, floor: p50("uncontended/64", "go-chan"), floorName: "a Go channel"},
 		{what: "queue, 64 B, one to one, against Boost", value: ratio(rate("one-way-1x1/64", "queue"), rate("one-way-1x1/64", "boost-mq")), least: 3, format: times},
 		{what: "queue, 1 KiB, one to one, against Boost", value: ratio(rate("one-way-1x1/1024", "queue"), rate("one-way-1x1/1024", "boost-mq")), least: 3, format: times},
 		{what: "queue, 64 KiB, one to one, with copies, against Boost", value: ratio(rate("one-way-1x1/65536", "queue"), rate("one-way-1x1/65536", "boost-mq")), least: 2, format: times},
 		{what: "queue, 64 KiB, one to one, in place, against Boost", value: ratio(rate("one-way-1x1/65536", "queue-in-place"), rate("one-way-1x1/65536", "boost-mq")), least: 2, format: times},
 		{what: "queue, 64 B, two to two, against Boost", value: ratio(rate("one-way-2x2/64", "queue"), rate("one-way-2x2/64", "boost-mq")), least: 4, format: times},
-		{what: "queue, 64 B, batches of 64", value: rate("batched-1x1/64", "queue-batch"), least: 112e6, format: rateText},
-		{what: "queue, 64 B, round trip, p50", value: p50("ping-pong/64", "queue"), most: 300, format: timeText},
+		{what: "queue, 64 B, batches of 64", value: rate("batched-1x1/64", "queue-batch"), least: 112e6, format: rateText, floor: rate("batched-1x1/64", "c-ring"), floorName: "the ring in C"},
+		{what: "queue, 64 B, round trip, p50", value: p50("ping-pong/64", "queue"), most: 300, format: timeText, floor: p50("ping-pong/64", "c-ring"), floorName: "the ring in C"},
 		{what: "queue, 64 B, round trip to a process that sleeps, p50, against a futex in C", value: ratio(p50("paced/64", "queue"), p50("paced/64", "c-futex")), most: 1.25, format: times},
 		{what: "queue, 64 B, allocations of a round trip", value: allocations("ping-pong/64", "queue"), most: 0.01, format: allocs},
 
 		{what: "socket, 64 B, round trip, p50, against net.UnixConn", value: ratio(p50("ping-pong/64", "socket"), p50("ping-pong/64", "unixconn")), most: 1, format: times},
 		{what: "socket with Spin, 64 B, round trip: how many times faster than net.UnixConn", value: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "socket-spin")), least: 3, format: times},
 		{what: "socket, 64 B, coalesced, against net.UnixConn with a write a message", value: ratio(rate("batched-1x1/64", "socket-buffer"), rate("one-way-1x1/64", "unixconn")), least: 20, format: times},
-		{what: "socket, 64 B, coalesced", value: rate("batched-1x1/64", "socket-buffer"), least: 15e6, format: rateText},
+		{what: "socket, 64 B, coalesced", value: rate("batched-1x1/64", "socket-buffer"), least: 15e6, format: rateText, floor: rate("batched-1x1/64", "c-unix"), floorName: "AF_UNIX in C, 64 KiB a write"},
 		{what: "socket, 1 MiB, against net.UnixConn", value: ratio(rate("one-way-1x1/1048576", "socket"), rate("one-way-1x1/1048576", "unixconn")), least: 2, format: times},
 		{what: "socket, 64 B, allocations of a round trip", value: allocations("ping-pong/64", "socket"), most: 0.01, format: allocs},
 
@@ -86,6 +97,13 @@ func targets() []target {
 		{what: "pipe, 1 MiB, one way, against os.Pipe", value: ratio(rate("one-way-1x1/1048576", "pipe"), rate("one-way-1x1/1048576", "ospipe")), least: 1, format: times},
 		{what: "pipe, 64 B, round trip, p50, against os.Pipe", value: ratio(p50("ping-pong/64", "pipe"), p50("ping-pong/64", "ospipe")), most: 1, format: times},
 	}
+	all = append(all,
+		target{what: "pipe, Relay of a file, against io.Copy through user space", value: ratio(p50("relay/16777216", "copy"), p50("relay/16777216", "relay")), least: 2, format: times},
+		target{what: "socket, memory of an idle connection", value: func(r *Report) float64 {
+			return r.median("idle/1000", "socket-idle", func(s Result) float64 { return s.Bytes })
+		}, most: 16 << 10, format: bytesText},
+		target{what: "acl, who is at the other end (once per connection)", value: p50("identity/0", "acl-peer"), most: 20e3, format: timeText, floor: p50("identity/0", "peercred"), floorName: "SO_PEERCRED alone"},
+		target{what: "acl, parsing 10,000 rules", value: p50("reading/10000", "acl-parse"), most: 50e6, format: timeText})
 	for _, mech := range []string{"rpc", "rpc-spin"} {
 		label := mechanisms[mech].label
 		for _, peer := range []string{"net-rpc", "ttrpc", "drpc", "grpc"} {
@@ -101,7 +119,7 @@ func targets() []target {
 	for _, rules := range []int{10, 1000, 10000} {
 		key := fmt.Sprintf("decision/%d", rules)
 		all = append(all,
-			target{what: fmt.Sprintf("acl, Check among %d rules", rules), value: p50(key, "acl"), most: 100, format: timeText},
+			target{what: fmt.Sprintf("acl, Check among %d rules", rules), value: p50(key, "acl"), most: 100, format: timeText, floor: p50(key, "go-map"), floorName: "a Go map"},
 			target{what: fmt.Sprintf("acl, allocations of Check among %d rules", rules), value: allocations(key, "acl"), most: 0.01, format: allocs})
 	}
 	return all

@@ -28,5 +28,11 @@ var reasons = map[string]string{
 	"libzmq":          "It gathers messages in its own threads and writes many at once, also where ours is asked to deliver each before it returns. What it has not written dies with the process.",
 	"nng":             "It hands messages to threads of its own. What they have not written dies with the process.",
 	"drpc":            "Its calls have a connection each here, so they are read and written in parallel, without being told apart by number.",
+	"file-map":        "Nothing is reserved, so a full file system kills whoever writes later; nothing is checked, and the object is visible before it is whole.",
+	"net-object":      "It makes no lock file and asks nobody whether the path is in use: it fails on a socket that a dead process left behind.",
+	"ospipe-object":   "No buffers and no turns for concurrent callers.",
+	"net-idle":        "It keeps nothing of the peer's identity, and has no buffer for descriptors.",
+	"ospipe-idle":     "It has no read-ahead buffer.",
+	"peercred":        "One system call. PeerOf also reads the groups, pins the process by a descriptor, and checks that they fit together.",
 	"go-chan":         "A channel moves the header of a slice within one process.",
 }

@@ -81,11 +81,13 @@ func runRole(role, spec string) error {
 
 func drive(m *mechanism, j *Job) (Result, error) {
 	switch j.Work {
-	case PingPong, Paced, InFlight:
+	case PingPong, Paced, InFlight, Relay:
 		return drivePing(m, j)
 	case OneWay, Batched:
 		return driveFlow(m, j)
-	case Decisions, Uncontended:
+	case Idle:
+		return weigh(m.make, j.Size)
+	case Decisions, Uncontended, Reading, Identity, Objects:
 		op, err := m.local(j)
 		if err != nil {
 			return Result{}, err

@@ -10,7 +10,7 @@ static message_queue *queues[2];
 static void setup() {
 	for (int ch = 0; ch < 2; ch++) {
 		std::string name = "bench-" + std::to_string(getpid()) + "-" + std::to_string(ch);
-		queues[ch] = new message_queue(boost::interprocess::create_only, name.c_str(), size > 1024 ? 128 : 1024, size);
+		queues[ch] = new message_queue(boost::interprocess::create_only, name.c_str(), size > 64 << 10 ? 16 : size > 1024 ? 128 : 1024, size);
 		message_queue::remove(name.c_str());
 	}
 }

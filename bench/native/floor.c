@@ -55,8 +55,11 @@ static struct ring {
 static uint64_t slots, stride, mine[2], other[2], published[2];
 
 static void ring_setup(void) {
-	slots = size > 1024 ? 64 : 1024;
 	stride = (size + 63) & ~63;
+	// 1 MiB in all: smaller and both sides fight for lines, larger and they
+	// miss the cache. A power of two.
+	for (slots = 16; slots * stride < 1 << 20;)
+		slots *= 2;
 	for (int ch = 0; ch < 2; ch++)
 		rings[ch] = shared_memory(sizeof(struct ring) + slots * stride);
 }
@@ -291,8 +294,11 @@ static void sysv_recv(int ch, char *msg) {
 	} *m;
 	if (!m)
 		m = malloc(sizeof *m + size);
-	if (msgrcv(msq[ch], m, size, 0, 0) < 0)
+	if (msgrcv(msq[ch], m, size, 0, 0) < 0) {
+		if (errno == EIDRM)
+			_exit(1); // the sender says why
 		die("msgrcv");
+	}
 	memcpy(msg, m->data, size);
 }
 
