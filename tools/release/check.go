@@ -70,8 +70,10 @@ func (c *checker) all(ctx context.Context) {
 	for _, m := range c.order {
 		c.step("tidy, pack "+m.Dir, func() error { return c.tidyAndPack(ctx, m) })
 	}
-	if tools := c.ws.Module("tools"); tools != nil {
-		c.step("tidy tools", func() error { return c.checkTidy(ctx, tools) })
+	for _, dir := range []string{"tools", "e2e"} {
+		if m := c.ws.Module(dir); m != nil {
+			c.step("tidy "+dir, func() error { return c.checkTidy(ctx, m) })
+		}
 	}
 	c.step("same zip from git", func() error { return c.sameZip(ctx) })
 	c.step("outside: shm alone", func() error { return c.shmAlone(ctx) })

@@ -44,8 +44,10 @@ func prepare(ctx context.Context, ws *workspace.Workspace, args []string) error 
 	if err != nil {
 		return err
 	}
-	if tools := ws.Module("tools"); tools != nil {
-		order = append(order, tools)
+	for _, dir := range []string{"tools", "e2e"} {
+		if m := ws.Module(dir); m != nil {
+			order = append(order, m)
+		}
 	}
 	for _, m := range order {
 		if err := prepareModule(ctx, s, m); err != nil {

@@ -10,6 +10,7 @@ const (
 	modTest = "github.com/matryer/is" // for tests alone
 	modCLI  = "github.com/urfave/cli/v2"
 	modMod  = "golang.org/x/mod"
+	modLin  = "github.com/anishathalye/porcupine" // checks histories for linearizability
 )
 
 // rule says what one module may depend on and what it must hold.
@@ -39,6 +40,7 @@ var rules = map[string]rule{
 	"demos/socket-server": {siblings: []string{"socket"}},
 
 	"tools": {others: []string{modMod}},
+	"e2e":   {siblings: []string{"queue"}, others: []string{modSys, modLin}},
 }
 
 // reach returns the directories of the siblings that a module may depend on,

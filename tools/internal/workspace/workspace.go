@@ -127,10 +127,11 @@ func (ws *Workspace) Owns(path string) bool {
 	return path == ws.Prefix || strings.HasPrefix(path, ws.Prefix+"/")
 }
 
-// Released reports whether the module gets a version tag. The tools and the
-// benchmarks live beside the product and are never published.
+// Released reports whether the module gets a version tag. The tools, the
+// benchmarks and the tests with dependencies of their own live beside the
+// product and are never published.
 func (ws *Workspace) Released(m *Module) bool {
-	return m.Dir != "tools" && m.Dir != "bench" && ws.Owns(m.Path())
+	return m.Dir != "tools" && m.Dir != "bench" && m.Dir != "e2e" && ws.Owns(m.Path())
 }
 
 // InOrder returns the released modules so that each one comes after every
