@@ -236,8 +236,8 @@ func (r *Report) writeTargets(p func(string, ...any)) {
 
 func (r *Report) writeSlower(p func(string, ...any)) {
 	p("## Where we are slower, and why\n\n")
-	p("Everything that was faster than the fastest of ours at the same work, and every direct alternative that was faster than its counterpart.\n\n")
-	p("| work | faster | how many times | why |\n|---|---|---|---|\n")
+	p("Everything that was faster than the fastest of ours at the same work, and every direct alternative that was faster than its counterpart. The reasons are read from the code; no measurement here separates them.\n\n")
+	p("| work | faster | by how much | why |\n|---|---|---|---|\n")
 	none := true
 	for _, t := range r.Tables {
 		ref := t.reference()
@@ -250,7 +250,7 @@ func (r *Report) writeSlower(p func(string, ...any)) {
 					continue
 				}
 				if s := t.slower(t.median(ours), t.median(m)); s > 1 {
-					p("| %s | %s | %s than %s | %s |\n", t.Title(), mechanisms[m].label, times(s), mechanisms[ours].label, why(t.Group, m))
+					p("| %s | %s | %s as fast as %s | %s |\n", t.Title(), mechanisms[m].label, times(s), mechanisms[ours].label, why(t.Group, m))
 					none = false
 				}
 			}

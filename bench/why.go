@@ -5,6 +5,9 @@ func why(g Group, mech string) string {
 	if g.Work == Decisions {
 		return "A map answers one exact question. Check also weighs every rule about the user and his groups, patterns, and denials that override, and says which rule decided."
 	}
+	if g.Work == Batched && (mech == "c-unix" || mech == "c-pipe") {
+		return "64 KiB go out with one system call, about a thousand messages of a fixed size at a time, without a length. Our batch of 64 is claimed, published and counted on its own; our streams carry a length with each message."
+	}
 	if text := reasons[mech]; text != "" {
 		return text
 	}

@@ -282,8 +282,9 @@ static void sysv_send(int ch, const char *msg) {
 	m->type = 1;
 	memcpy(m->data, msg, size);
 	if (msgsnd(msq[ch], m, size, 0) < 0) {
-		sysv_remove();
-		die("msgsnd (limits: /proc/sys/kernel/msgmax, msgmnb)");
+		fprintf(stderr, "msgsnd (limits: /proc/sys/kernel/msgmax, msgmnb): %s\n", strerror(errno));
+		sysv_remove(); // after that, since the receiver's end ends us too
+		exit(1);
 	}
 }
 
