@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,7 +75,7 @@ func TestLinearizable(t *testing.T) {
 		rounds = 3
 	}
 	for range rounds {
-		history := record(t, "fifo")
+		history := record(t, "fifo", os.Args[0])
 		is.Equal(len(history), (producers+consumers)*each)
 		if porcupine.CheckOperationsTimeout(model, history, time.Minute) != porcupine.Ok {
 			t.Fatalf("no order of these calls is that of a FIFO queue: %+v", history)
@@ -81,11 +83,29 @@ func TestLinearizable(t *testing.T) {
 	}
 }
 
+// Processes of 32 and of 64 bits share one queue.
+func TestTwoWordSizes(t *testing.T) {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return // no other machine here runs both
+	}
+	is := is.New(t)
+	small := filepath.Join(t.TempDir(), "e2e.386")
+	build := exec.Command("go", "test", "-c", "-o", small, ".")
+	build.Env = append(os.Environ(), "GOARCH=386", "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	t.Logf("%s", out)
+	is.NoErr(err)
+	history := record(t, "fifo", os.Args[0], small)
+	if porcupine.CheckOperationsTimeout(model, history, time.Minute) != porcupine.Ok {
+		t.Fatalf("no order of these calls is that of a FIFO queue: %+v", history)
+	}
+}
+
 // The checker must be able to reject: a queue of two halves used in turn is no
 // FIFO queue.
 func TestMutantIsRejected(t *testing.T) {
 	for range 20 {
-		history := record(t, "halves")
+		history := record(t, "halves", os.Args[0])
 		if porcupine.CheckOperationsTimeout(model, history, time.Minute) == porcupine.Illegal {
 			return
 		}
@@ -93,8 +113,9 @@ func TestMutantIsRejected(t *testing.T) {
 	t.Fatal("20 histories of a queue that is not FIFO were accepted")
 }
 
-// record runs the processes on a fresh queue and returns what they did.
-func record(t *testing.T, kind string) []porcupine.Operation {
+// record runs the processes, of each binary in turn, on a fresh queue and
+// returns what they did.
+func record(t *testing.T, kind string, binaries ...string) []porcupine.Operation {
 	t.Helper()
 	is := is.New(t)
 	name := fmt.Sprintf("e2e.%d.%d", os.Getpid(), time.Now().UnixNano())
@@ -108,7 +129,7 @@ func record(t *testing.T, kind string) []porcupine.Operation {
 	var all []*exec.Cmd
 	var outs []*strings.Builder
 	for i := range producers + consumers {
-		cmd := exec.Command(os.Args[0], strconv.Itoa(i), kind+" "+strconv.FormatInt(start, 10))
+		cmd := exec.Command(binaries[i%len(binaries)], strconv.Itoa(i), kind+" "+strconv.FormatInt(start, 10))
 		cmd.Env = append(os.Environ(), childEnv+"="+name)
 		out := new(strings.Builder)
 		cmd.Stdout, cmd.Stderr = out, os.Stderr
