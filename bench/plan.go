@@ -104,7 +104,7 @@ func plan(short bool, only *regexp.Regexp) []Group {
 		{Work: OneWay, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: oneWay},
 		{Work: Batched, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: batched, Long: true},
 		{Work: OneWay, Size: 64 << 10, Producers: 1, Consumers: 1, Mechs: oneWay},
-		{Work: OneWay, Size: 1 << 20, Producers: 1, Consumers: 1, Mechs: []string{"c-unix", "c-pipe", "queue", "queue-in-place", "socket", "pipe", "unixconn", "ospipe", "boost-mq"}, Long: true},
+		{Work: OneWay, Size: 1 << 20, Producers: 1, Consumers: 1, Mechs: []string{"c-unix", "c-pipe", "queue", "queue-in-place", "socket", "pipe", "unixconn", "ospipe", "boost-mq"}},
 		{Work: OneWay, Size: 64, Producers: 2, Consumers: 2, Mechs: twoByTwo},
 		{Work: OneWay, Size: 1 << 10, Producers: 2, Consumers: 2, Mechs: twoByTwo},
 		{Work: OneWay, Size: 64, Producers: 4, Consumers: 4, Mechs: twoByTwo, Long: true},
