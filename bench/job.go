@@ -13,9 +13,10 @@ type Job struct {
 	Size      int    `json:"size"` // of a message in bytes; for decisions, the number of rules
 	Producers int    `json:"producers,omitempty"`
 	Consumers int    `json:"consumers,omitempty"`
-	Millis    int    `json:"millis"`         // for how long to measure
-	Dir       string `json:"dir,omitempty"`  // for sockets, removed afterwards; not in results
-	Name      string `json:"name,omitempty"` // for objects in shared memory, removed afterwards; not in results
+	Apart     bool   `json:"apart,omitempty"` // the two sides have a CPU each
+	Millis    int    `json:"millis"`          // for how long to measure
+	Dir       string `json:"dir,omitempty"`   // for sockets, removed afterwards; not in results
+	Name      string `json:"name,omitempty"`  // for objects in shared memory, removed afterwards; not in results
 }
 
 // Work is what the processes do.

@@ -21,7 +21,7 @@ func machine() []fact {
 	_ = unix.Uname(&u) // then the line stays empty
 	facts := []fact{
 		{"CPU", cpuModel()},
-		{"CPUs", fmt.Sprintf("%d, processes not pinned", runtime.NumCPU())},
+		{"CPUs", fmt.Sprintf("%d", runtime.NumCPU())},
 		{"Kernel", unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])},
 		{"Go", fmt.Sprintf("%s, GOMAXPROCS %d", runtime.Version(), runtime.GOMAXPROCS(0))},
 	}

@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	only := flags.String("only", "", "measure only what `PATTERN` matches, as in ping-pong/64/queue")
 	out := flags.String("out", "", "write PERFORMANCE.md and performance/ to `DIR`; without it the report goes to standard output")
 	reps := flags.Int("reps", 0, "repetitions of each measurement (3 with -short, else 5)")
-	millis := flags.Int("millis", 0, "milliseconds of each repetition (150 with -short, else 500)")
+	millis := flags.Int("millis", 0, "milliseconds of each repetition (120 with -short, else 500)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	if *millis == 0 {
 		*millis = 500
 		if *short {
-			*millis = 150
+			*millis = 120
 		}
 	}
 	groups := plan(*short, pattern)

@@ -12,20 +12,28 @@ type Group struct {
 	Size                 int
 	Producers, Consumers int
 	Mechs                []string
+	Apart                bool // the two sides are kept on a CPU each
 	Long                 bool // left out with -short
 }
 
 // Key names the group in -only and in file names.
 func (g Group) Key() string {
-	k := fmt.Sprintf("%s/%d", g.Work, g.Size)
+	k := string(g.Work)
 	if g.Producers > 0 {
-		k = fmt.Sprintf("%s-%dx%d/%d", g.Work, g.Producers, g.Consumers, g.Size)
+		k += fmt.Sprintf("-%dx%d", g.Producers, g.Consumers)
 	}
-	return k
+	if g.Apart {
+		k += "-apart"
+	}
+	return fmt.Sprintf("%s/%d", k, g.Size)
 }
 
 // Title is what the report calls it.
 func (g Group) Title() string {
+	if g.Apart {
+		g.Apart = false
+		return g.Title() + ", a CPU for each side"
+	}
 	switch g.Work {
 	case PingPong:
 		return "Round trip, " + sizeText(g.Size)
@@ -93,6 +101,7 @@ func plan(short bool, only *regexp.Regexp) []Group {
 		{Work: Memory, Size: 64 << 10, Mechs: []string{"c-memcpy"}},
 		{Work: Memory, Size: 1 << 20, Mechs: []string{"c-memcpy"}},
 		{Work: PingPong, Size: 64, Mechs: trips},
+		{Work: PingPong, Size: 64, Apart: true, Mechs: append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe", "unixconn", "ospipe", "boost-mq", "posix-mq"}, calls...)},
 		{Work: PingPong, Size: 1 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 16 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 64 << 10, Mechs: trips[2:], Long: true},
@@ -101,6 +110,8 @@ func plan(short bool, only *regexp.Regexp) []Group {
 		{Work: Paced, Size: 64, Mechs: []string{"c-line", "c-futex", "c-unix", "queue", "socket", "pipe", "rpc", "unixconn", "ospipe", "boost-mq", "ttrpc", "grpc"}},
 		{Work: OneWay, Size: 64, Producers: 1, Consumers: 1, Mechs: oneWay},
 		{Work: Batched, Size: 64, Producers: 1, Consumers: 1, Mechs: batched},
+		{Work: OneWay, Size: 64, Producers: 1, Consumers: 1, Apart: true, Mechs: []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "queue-in-place", "socket", "pipe", "unixconn", "ospipe", "boost-mq", "posix-mq"}},
+		{Work: Batched, Size: 64, Producers: 1, Consumers: 1, Apart: true, Mechs: batched},
 		{Work: OneWay, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: oneWay},
 		{Work: Batched, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: batched, Long: true},
 		{Work: OneWay, Size: 64 << 10, Producers: 1, Consumers: 1, Mechs: oneWay},

@@ -42,7 +42,7 @@ func (p *program) command(ctx context.Context, scratch string, j *Job) (*exec.Cm
 	if p.err != nil {
 		return nil, p.err
 	}
-	args := []string{p.path, j.Mech, string(j.Work), strconv.Itoa(j.Size), strconv.Itoa(max(j.Producers, 1)), strconv.Itoa(max(j.Consumers, 1)), strconv.Itoa(j.Millis), j.Dir}
+	args := []string{p.path, j.Mech, string(j.Work), strconv.Itoa(j.Size), strconv.Itoa(max(j.Producers, 1)), strconv.Itoa(max(j.Consumers, 1)), strconv.Itoa(j.Millis), j.Dir, map[bool]string{false: "anywhere", true: "apart"}[j.Apart]}
 	if p.run != "" {
 		args = append([]string{p.run}, args...)
 	}

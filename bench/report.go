@@ -194,7 +194,9 @@ func (r *Report) writeConditions(p func(string, ...any)) {
 - *Decisions*: every rule is about another user; 1,024 different requests, every
   second one denied.
 - Programs in C and C++ are compiled with -O2. Those that spin give the CPU away
-  now and then. Nothing is pinned.
+  now and then. Nothing is pinned, except where a table says *a CPU for each
+  side*: then the driver or producer stays on the first CPU and the server or
+  consumer on the last, from when both are ready.
 - What absolute times show most is where the scheduler put the processes: two that
   share a CPU hand over in a few us, waking one on an idle virtual CPU takes tens
   of us. The spread shows it; ratios of sleeping mechanisms inherit it.

@@ -51,7 +51,7 @@ func (r *runner) run(ctx context.Context, g Group, place string) (map[string]*Ou
 				continue // it does not work: once is enough
 			}
 			rec := Record{Rep: rep + 1, Load: load()}
-			rec.Job = Job{Mech: name, Work: g.Work, Size: g.Size, Producers: g.Producers, Consumers: g.Consumers, Millis: r.millis}
+			rec.Job = Job{Mech: name, Work: g.Work, Size: g.Size, Producers: g.Producers, Consumers: g.Consumers, Apart: g.Apart, Millis: r.millis}
 			res, err := r.once(ctx, rec.Job)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()

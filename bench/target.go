@@ -81,11 +81,15 @@ func targets() []target {
 		{what: "queue, 64 B, two to two, against Boost", value: ratio(rate("one-way-2x2/64", "queue"), rate("one-way-2x2/64", "boost-mq")), least: 4, format: times},
 		{what: "queue, 64 B, batches of 64", value: rate("batched-1x1/64", "queue-batch"), least: 112e6, format: rateText, floor: rate("batched-1x1/64", "c-ring"), floorName: "the ring in C"},
 		{what: "queue, 64 B, round trip, p50", value: p50("ping-pong/64", "queue"), most: 300, format: timeText, floor: p50("ping-pong/64", "c-ring"), floorName: "the ring in C"},
+		{what: "queue, 64 B, round trip, p50, a CPU for each side", value: p50("ping-pong-apart/64", "queue"), most: 300, format: timeText, floor: p50("ping-pong-apart/64", "c-ring"), floorName: "the ring in C"},
+		{what: "queue, 64 B, one to one, a CPU for each side, against Boost", value: ratio(rate("one-way-1x1-apart/64", "queue"), rate("one-way-1x1-apart/64", "boost-mq")), least: 3, format: times},
+		{what: "queue, 64 B, batches of 64, a CPU for each side", value: rate("batched-1x1-apart/64", "queue-batch"), least: 112e6, format: rateText, floor: rate("batched-1x1-apart/64", "c-ring"), floorName: "the ring in C"},
 		{what: "queue, 64 B, round trip to a process that sleeps, p50, against a futex in C", value: ratio(p50("paced/64", "queue"), p50("paced/64", "c-futex")), most: 1.25, format: times},
 		{what: "queue, 64 B, allocations of a round trip", value: allocations("ping-pong/64", "queue"), most: 0.01, format: allocs},
 
 		{what: "socket, 64 B, round trip, p50, against net.UnixConn", value: ratio(p50("ping-pong/64", "socket"), p50("ping-pong/64", "unixconn")), most: 1, format: times},
 		{what: "socket with Spin, 64 B, round trip: how many times faster than net.UnixConn", value: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "socket-spin")), least: 3, format: times},
+		{what: "socket with Spin, 64 B, round trip, a CPU for each side: how many times faster than net.UnixConn", value: ratio(p50("ping-pong-apart/64", "unixconn"), p50("ping-pong-apart/64", "socket-spin")), least: 3, format: times},
 		{what: "socket, 64 B, coalesced, against net.UnixConn with a write a message", value: ratio(rate("batched-1x1/64", "socket-buffer"), rate("one-way-1x1/64", "unixconn")), least: 20, format: times},
 		{what: "socket, 64 B, coalesced", value: rate("batched-1x1/64", "socket-buffer"), least: 15e6, format: rateText, floor: rate("batched-1x1/64", "c-unix"), floorName: "AF_UNIX in C, 64 KiB a write"},
 		{what: "socket, 1 MiB, against net.UnixConn", value: ratio(rate("one-way-1x1/1048576", "socket"), rate("one-way-1x1/1048576", "unixconn")), least: 2, format: times},
@@ -110,7 +114,8 @@ func targets() []target {
 			all = append(all, target{what: fmt.Sprintf("%s, 64 B, round trip: how many times faster than %s", label, mechanisms[peer].label),
 				value: ratio(p50("ping-pong/64", peer), p50("ping-pong/64", mech)), least: 3, format: times})
 		}
-		all = append(all,
+		all = append(all, target{what: label + ", 64 B, round trip, a CPU for each side: how many times faster than the best peer",
+			value: ratio(best(true, p50("ping-pong-apart/64", "net-rpc"), p50("ping-pong-apart/64", "ttrpc"), p50("ping-pong-apart/64", "drpc"), p50("ping-pong-apart/64", "grpc")), p50("ping-pong-apart/64", mech)), least: 3, format: times},
 			target{what: label + ", 64 B, 64 in flight, against the best peer", value: ratio(rate("in-flight/64", mech),
 				best(false, rate("in-flight/64", "net-rpc"), rate("in-flight/64", "ttrpc"), rate("in-flight/64", "drpc"), rate("in-flight/64", "grpc"))), least: 3, format: times},
 			target{what: label + ", 64 B, 64 in flight", value: rate("in-flight/64", mech), least: 1.5e6, format: rateText})

@@ -112,6 +112,9 @@ func drivePing(m *mechanism, j *Job) (Result, error) {
 	if err := server.ready(); err != nil {
 		return Result{}, err
 	}
+	if err := j.apart(os.Getpid(), server.cmd.Process.Pid); err != nil {
+		return Result{}, err
+	}
 	call, err := m.ping.dial(j)
 	if err != nil {
 		return Result{}, err
@@ -270,6 +273,9 @@ func driveFlow(m *mechanism, j *Job) (Result, error) {
 	}
 	for _, f := range files {
 		f.Close()
+	}
+	if err := j.apart(producers[0].cmd.Process.Pid, consumers[0].cmd.Process.Pid); err != nil {
+		return Result{}, err
 	}
 	for _, p := range producers {
 		if _, err := io.WriteString(p.in, "go\n"); err != nil {

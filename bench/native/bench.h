@@ -1,7 +1,7 @@
 // The frame of every program in C and C++ here: it forks the other processes,
 // lets all begin at once, measures, and prints one line of JSON.
 //
-//	usage: program mechanism work size producers consumers milliseconds dir
+//	usage: program mechanism work size producers consumers milliseconds dir anywhere|apart
 //
 // A mechanism is a struct of functions over two channels, 0 there and 1 back.
 // All messages have the same size; the first byte of the last one is LAST.
@@ -36,7 +36,7 @@ struct mechanism {
 };
 
 static const char *work, *dir;
-static int size, producers, consumers, millis, batched;
+static int size, producers, consumers, millis, batched, apart;
 
 static struct shared {
 	int step[8]; // how many processes have reached a point
@@ -100,6 +100,23 @@ static inline pid_t child(void) {
 	return pid;
 }
 
+// stay keeps this process on the first CPU, or on the last one.
+static inline void stay(int last) {
+	cpu_set_t all, one;
+	int n, chosen = -1;
+	if (!apart)
+		return;
+	if (sched_getaffinity(0, sizeof all, &all) < 0)
+		die("sched_getaffinity");
+	for (n = 0; n < CPU_SETSIZE; n++)
+		if (CPU_ISSET(n, &all) && (last || chosen < 0))
+			chosen = n;
+	CPU_ZERO(&one);
+	CPU_SET(chosen, &one);
+	if (sched_setaffinity(0, sizeof one, &one) < 0)
+		die("sched_setaffinity");
+}
+
 static int by_value(const void *a, const void *b) {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 	return (x > y) - (x < y);
@@ -119,6 +136,7 @@ static inline void round_trips(const struct mechanism *m) {
 	memset(message, 1, size);
 	memset(answer, 1, size);
 	pid_t pid = child();
+	stay(pid == 0);
 	if (m->open)
 		m->open(pid ? 1 : 0, RECEIVES);
 	meet(0, 2);
@@ -167,6 +185,7 @@ static inline void one_way(const struct mechanism *m) {
 	for (int i = 0; i < all; i++) {
 		if ((pids[i] = child()) != 0)
 			continue;
+		stay(i < consumers);
 		if (i < consumers) {
 			if (m->open)
 				m->open(0, RECEIVES);
@@ -237,8 +256,8 @@ static inline void one_way(const struct mechanism *m) {
 }
 
 static inline const struct mechanism *begin(int argc, char **argv, const struct mechanism *all, int n) {
-	if (argc != 8) {
-		fprintf(stderr, "usage: %s mechanism work size producers consumers milliseconds dir\n", argv[0]);
+	if (argc != 9) {
+		fprintf(stderr, "usage: %s mechanism work size producers consumers milliseconds dir anywhere|apart\n", argv[0]);
 		exit(2);
 	}
 	work = argv[2];
@@ -247,6 +266,7 @@ static inline const struct mechanism *begin(int argc, char **argv, const struct 
 	consumers = atoi(argv[5]);
 	millis = atoi(argv[6]);
 	dir = argv[7];
+	apart = strcmp(argv[8], "apart") == 0;
 	batched = strcmp(work, "batched") == 0;
 	shared = (struct shared *)shared_memory(sizeof *shared);
 	for (int i = 0; i < n; i++)

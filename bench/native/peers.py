@@ -1,6 +1,6 @@
 """Python's multiprocessing: Pipe, Queue, connection.
 
-usage: peers.py mechanism work size producers consumers milliseconds dir
+usage: peers.py mechanism work size producers consumers milliseconds dir anywhere
 """
 
 import json
@@ -83,7 +83,7 @@ def produce(ends, ready, message, seconds, result):
 
 
 def main():
-    mechanism, work, size, producers, consumers, millis, directory = sys.argv[1:]
+    mechanism, work, size, producers, consumers, millis, directory, _ = sys.argv[1:]
     size, producers, consumers, seconds = int(size), int(producers), int(consumers), int(millis) / 1000
     mp.set_start_method("fork")
     ends = {"py-pipe": PipeEnds, "py-queue": QueueEnds, "py-connection": lambda: SocketEnds(directory)}[mechanism]()
