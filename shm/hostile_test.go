@@ -31,11 +31,11 @@ var plain = []string{"ReadAt", "WriteAt", "View", "ShareableList"}
 
 var victims = map[string]victim{
 	"ReadAt": func(r *shm.Region, ro *shm.Reader, i int) error {
-		_, err := ro.ReadAt(make([]byte, 5000), int64(i*4093%(hostileSize-5000)))
+		_, err := ro.ReadAt(make([]byte, 5000), int64(i%1000*4093%(hostileSize-5000)))
 		return err
 	},
 	"WriteAt": func(r *shm.Region, _ *shm.Reader, i int) error {
-		_, err := r.WriteAt(make([]byte, 5000), int64(i*4093%(hostileSize-5000)))
+		_, err := r.WriteAt(make([]byte, 5000), int64(i%1000*4093%(hostileSize-5000)))
 		return err
 	},
 	"View": func(r *shm.Region, _ *shm.Reader, i int) error {
