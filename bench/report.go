@@ -170,7 +170,7 @@ func (r *Report) writeConditions(p func(string, ...any)) {
 	p("`go run .%s`, begun %s, took %s. Load of the machine (one minute) %.2f before and %.2f after.", options(r.Args),
 		r.Begin.UTC().Format("2006-01-02 15:04 UTC"), r.End.Sub(r.Begin).Round(time.Second), r.LoadBefore, r.LoadAfter)
 	if r.LoadBefore > 1 {
-		p(" **Other programs were running: the absolute figures are worse than the machine allows, and ratios less certain.**")
+		p(" **Other programs were running, or had been a minute before: the absolute figures may be worse than the machine allows, and ratios less certain.**")
 	}
 	p("\n\n| | |\n|---|---|\n")
 	for _, f := range r.Machine {
@@ -184,7 +184,8 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   [results.jsonl](performance/results.jsonl).
 - *Round trip*: a message there and back; the clock is read once a turn, which is
   part of the figure (about 25–50 ns). *To a process that sleeps*: before each
-  one, the driver computes for %d us, so that the other side has gone to sleep.
+  one, the driver computes for %d us, so that the other side has gone to sleep; the
+  driver itself may spin for the answer, if its mechanism does.
 - *One way*: from the moment the first producer begins until the last consumer
   has the last message, buffers flushed; a run in which a message is missing is
   reported as failed. Consumers read no more of a message than its mechanism
