@@ -391,6 +391,9 @@ func remove(name string) error {
 		return err
 	}
 	reg, err := shm.Open(obj, nil)
+	if errors.Is(err, os.ErrNotExist) && !strings.Contains(obj, "/") && shm.Remove(obj) == nil {
+		return nil // its creator died, on a system where that leaves something
+	}
 	if err != nil {
 		return notQueue(err)
 	}
