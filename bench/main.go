@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -87,6 +88,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	}
 	r := &runner{scratch: scratch, reps: *reps, millis: *millis, records: records, progress: progress}
 	rep := &Report{Begin: time.Now(), LoadBefore: load(), Reps: *reps, Millis: *millis, Args: args, Machine: machine()}
+	before := cpuUsage()
 	for i, g := range groups {
 		outcomes, err := r.run(ctx, g, fmt.Sprintf("[%d/%d]", i+1, len(groups)))
 		if err != nil {
@@ -95,6 +97,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		rep.Tables = append(rep.Tables, Table{g, outcomes})
 	}
 	rep.End, rep.LoadAfter = time.Now(), load()
+	rep.Foreign, rep.ForeignKnown = foreign(before, cpuUsage(), rep.End.Sub(rep.Begin), runtime.NumCPU())
 	if *out == "" {
 		return rep.write(os.Stdout, false)
 	}

@@ -21,6 +21,8 @@ type Table struct {
 type Report struct {
 	Begin, End            time.Time
 	LoadBefore, LoadAfter float64
+	Foreign               float64 // share of the CPUs that others used, 0 to 1
+	ForeignKnown          bool
 	Reps, Millis          int
 	Args                  []string
 	Machine               []fact
@@ -167,10 +169,13 @@ func (r *Report) write(to io.Writer, plots bool) error {
 
 func (r *Report) writeConditions(p func(string, ...any)) {
 	p("## How these figures came about\n\n")
-	p("`go run .%s`, begun %s, took %s. Load of the machine (one minute) %.2f before and %.2f after.", options(r.Args),
+	p("`go run .%s`, begun %s, took %s. Load of the machine (one minute, this run included) %.2f before and %.2f after.", options(r.Args),
 		r.Begin.UTC().Format("2006-01-02 15:04 UTC"), r.End.Sub(r.Begin).Round(time.Second), r.LoadBefore, r.LoadAfter)
-	if r.LoadBefore > 1 {
-		p(" **Other programs were running, or had been a minute before: the absolute figures may be worse than the machine allows, and ratios less certain.**")
+	if r.ForeignKnown {
+		p(" Other programs used %.0f%% of the CPUs meanwhile.", 100*r.Foreign)
+		if r.Foreign > 0.05 {
+			p(" **So absolute figures are worse than the machine allows, and ratios less certain.**")
+		}
 	}
 	p("\n\n| | |\n|---|---|\n")
 	for _, f := range r.Machine {
