@@ -118,12 +118,12 @@ func (r *ring) announce(w *worker, op uint32, pos uint64, other uint32) {
 		if op == opRequeue {
 			rest = opHold // own is a message that must not be forgotten
 		}
-		r.laneWord(w.id, laneRecord).Store(uint64(makeRecord(rest, 0, w.own, 0)))
-		r.laneWord(w.id, laneHigh).Store(h)
+		storeRelease(r.laneWord(w.id, laneRecord), uint64(makeRecord(rest, 0, w.own, 0)))
+		storeRelease(r.laneWord(w.id, laneHigh), h)
 		w.high = h
 	}
 	r.at(stepRecord)
-	r.laneWord(w.id, laneRecord).Store(uint64(makeRecord(op, pos, w.own, other)))
+	storeRelease(r.laneWord(w.id, laneRecord), uint64(makeRecord(op, pos, w.own, other)))
 }
 
 // publish swaps the worker's block, ready with a message, for the empty block
@@ -151,12 +151,12 @@ func (r *ring) publish(w *worker, op, kind, next uint32) error {
 				continue
 			}
 			r.at(stepAcquired)
-			r.blockWord(b, blockAcquired).Store(pos)
+			storeRelease(r.blockWord(b, blockAcquired), pos)
 			w.own = b
 			w.tail = r.after(c)
 			if pos%hintInterval == hintInterval-1 || r.capacity < hintInterval {
 				r.at(stepHint)
-				r.word(offTail).Store(pos + 1)
+				storeRelease(r.word(offTail), pos+1)
 			}
 			return nil
 		case d == 0 && word.kind() == kindSealed:
@@ -223,7 +223,7 @@ func (r *ring) takeAt(w *worker, word slotWord, op uint32) bool {
 		// be current while it changes.
 		r.idle(w)
 		r.at(stepCursor)
-		r.laneWord(w.id, laneCursor).Store(uint64(word.next()))
+		storeRelease(r.laneWord(w.id, laneCursor), uint64(word.next()))
 	}
 	r.announce(w, op, pos, word.block())
 	r.at(stepSwap)
@@ -231,12 +231,12 @@ func (r *ring) takeAt(w *worker, word slotWord, op uint32) bool {
 		return false
 	}
 	r.at(stepAcquired)
-	r.blockWord(word.block(), blockAcquired).Store(pos)
+	storeRelease(r.blockWord(word.block(), blockAcquired), pos)
 	w.own = word.block()
 	w.head = r.after(c)
 	if pos%hintInterval == hintInterval-1 || r.capacity < hintInterval {
 		r.at(stepHint)
-		r.word(offHead).Store(pos + 1)
+		storeRelease(r.word(offHead), pos+1)
 	}
 	return true
 }
@@ -245,7 +245,7 @@ func (r *ring) takeAt(w *worker, word slotWord, op uint32) bool {
 // acknowledgement of what was taken.
 func (r *ring) idle(w *worker) {
 	r.at(stepDone)
-	r.laneWord(w.id, laneRecord).Store(uint64(makeRecord(opIdle, 0, w.own, 0)))
+	storeRelease(r.laneWord(w.id, laneRecord), uint64(makeRecord(opIdle, 0, w.own, 0)))
 }
 
 // seal marks the tail of a queue that is closed for writing and drained: no
