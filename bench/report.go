@@ -244,7 +244,7 @@ func (r *Report) writeTargets(p func(string, ...any)) {
 
 func (r *Report) writeSlower(p func(string, ...any)) {
 	p("## Where we are slower, and why\n\n")
-	p("Everything that was faster than the fastest of ours at the same work, and every direct alternative that was faster than its counterpart. The reasons are read from the code; no measurement here separates them.\n\n")
+	p("Everything that was faster than the fastest of ours at the same work, and every direct alternative that was faster than its counterpart. The reasons follow from how the mechanisms work; no measurement here separates them.\n\n")
 	p("| work | faster | by how much | why |\n|---|---|---|---|\n")
 	none := true
 	for _, t := range r.Tables {
