@@ -149,17 +149,30 @@ func (m *Mutex) lockSlow(ctx context.Context) (dead bool, err error) {
 			}
 		}
 		v := m.word.Load()
+		if v&idMask == 0 {
+			continue // unlocked since: no owner is not a dead owner
+		}
 		if ok, dead, err := m.takeFromDead(v); ok || err != nil {
 			return dead, err
 		}
-		if v&idMask == 0 || v&waitersBit == 0 && !m.word.CompareAndSwap(v, v|waitersBit) {
+		if v&waitersBit == 0 && !m.word.CompareAndSwap(v, v|waitersBit) {
 			continue
 		}
 		slept = waitersBit
 		// SYNC(unlock): Unlock -> Lock
 		if err := m.self.set.wait(ctx, m.word, v|waitersBit, pause); err != nil {
+			m.passOn()
 			return false, err
 		}
+	}
+}
+
+// passOn hands the wake-up on that a leaving waiter may have received: Unlock
+// cleared the bit and woke one, and if that one does not take the mutex,
+// nobody else would learn of it before its next probe.
+func (m *Mutex) passOn() {
+	if m.word.Or(waitersBit)&idMask == 0 {
+		Wake(m.word, 1)
 	}
 }
 
