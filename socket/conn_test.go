@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -72,6 +73,35 @@ func TestSendBufferedGoesOutByItself(t *testing.T) {
 	m, err := b.Recv(soon(t)) // nothing else is called on a
 	is.NoErr(err)
 	is.Equal(string(m.Data), "x")
+}
+
+// A sender that never pauses, and never fills the buffer, holds nothing back.
+func TestSendBufferedGoesOutBehindAnEagerSender(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	arrived := make(chan error, 1)
+	go func() {
+		for range 200 {
+			if _, err := b.Recv(soon(t)); err != nil {
+				arrived <- err
+				return
+			}
+		}
+		arrived <- nil
+	}()
+	for range 10_000 { // of 5 bytes; 64 KiB go by themselves
+		is.NoErr(a.SendBuffered(soon(t), []byte("x")))
+		for start := time.Now(); time.Since(start) < 200*time.Microsecond; {
+			runtime.Gosched()
+		}
+		select {
+		case err := <-arrived:
+			is.NoErr(err)
+			return
+		default:
+		}
+	}
+	t.Fatal("200 messages did not arrive while the sender went on")
 }
 
 func TestCloseSendsWhatIsBuffered(t *testing.T) {

@@ -42,16 +42,25 @@ func (c *Conn) Recv(ctx context.Context) (Message, error) {
 
 // RecvInto is Recv into the capacity of buf, if the message fits there; if not
 // it allocates. With a sufficient buf it allocates nothing.
-func (c *Conn) RecvInto(ctx context.Context, buf []byte) (Message, error) {
-	err := ended(ctx)
-	if err == nil {
-		err = c.in.turn.lock(ctx)
+func (c *Conn) RecvInto(ctx context.Context, buf []byte) (m Message, err error) {
+	in := &c.in
+	if err = ended(ctx); err == nil && !in.turn.tryLock() {
+		err = in.turn.lock(ctx)
 	}
 	if err != nil {
-		return Message{}, opError("recv", c.addr, err)
+		return m, opError("recv", c.addr, err)
 	}
-	m, err := c.in.message(ctx, buf)
-	c.in.turn.unlock()
+	var here bool
+	if len(in.batches) == 0 && in.failed == nil {
+		// In a stream of short messages, nearly always.
+		m.Data, here = in.fr.TryBuffered(buf)
+	}
+	if here {
+		c.out.held.release()
+	} else {
+		m, err = in.message(ctx, buf)
+	}
+	in.turn.unlock()
 	if err != nil && err != io.EOF {
 		err = opError("recv", c.addr, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/ipcctl/ipc/socket/frame"
 )
@@ -37,8 +38,9 @@ func (c *Conn) Send(ctx context.Context, msg []byte, files ...*os.File) error {
 // while 64 KiB are buffered and the peer does not read.
 //
 // Buffered messages go out in order, before the next Send, when Recv has to
-// wait, by Flush, and otherwise as soon as the sender pauses. Messages that
-// have not gone out are lost if the process dies, and an error that their
+// wait, by Flush, and otherwise as soon as the sender pauses, or at most a few
+// milliseconds later if it had sent without a pause. Messages that have not
+// gone out are lost if the process dies, and an error that their
 // sending meets is returned by a later call. Errors are those of Send.
 func (c *Conn) SendBuffered(ctx context.Context, msg []byte) error {
 	err := c.out.buffer(ctx, msg)
@@ -77,11 +79,13 @@ type outbound struct {
 
 	held heldFiles
 
-	// buffered is true while fw may hold messages of SendBuffered. flushing
-	// is true while a goroutine is about to send them.
+	// buffered is true while fw may hold messages of SendBuffered.
 	buffered atomic.Bool
-	flushing atomic.Bool
-	flush    func() // out.flushLoop, bound once
+
+	flushing bool   // flushIfPaused is on its way
+	taken    uint64 // messages of SendBuffered
+	writes   uint64 // times that fw wrote
+	flush    func() // out.flushIfPaused, bound once
 }
 
 func (out *outbound) init(c *Conn) {
@@ -89,7 +93,7 @@ func (out *outbound) init(c *Conn) {
 	out.turn = newTurn()
 	out.gate.setDeadline = c.file.SetWriteDeadline
 	out.attempt = out.try
-	out.flush = out.flushLoop
+	out.flush = out.flushIfPaused
 }
 
 // do runs a call of the frame.Writer in turn.
@@ -111,13 +115,53 @@ func (out *outbound) do(ctx context.Context, call func(*frame.Writer) error) err
 	return err
 }
 
-// flushSoon starts the goroutine that sends what is buffered, if something is
-// and none is about to. Precondition: the caller has the turn.
+// flushSoon sees to it that what is buffered goes out, if something is.
+// Precondition: the caller has the turn.
 func (out *outbound) flushSoon() {
-	if out.buffered.Load() && !out.flushing.Load() {
-		out.flushing.Store(true)
+	if !out.flushing && out.buffered.Load() {
+		out.flushing = true
 		go out.flush()
 	}
+}
+
+const (
+	flushLooks = 4
+	flushPause = time.Millisecond
+)
+
+// flushIfPaused sends what is buffered once the sender pauses. A sender that
+// doesn't fills the buffer and sends it by itself; to take the turn from it in
+// between, and a CPU from its peer, would cost it more than many messages. So
+// it is looked at a few times in a row, for those who send a handful, and then
+// once in a while. Nothing stays buffered from one such look to the one after
+// the next: by then it has gone with a full buffer, or goes now.
+func (out *outbound) flushIfPaused() {
+	var taken, writes uint64
+	for look := 0; ; look++ {
+		if look <= flushLooks {
+			runtime.Gosched()
+		} else {
+			time.Sleep(flushPause)
+		}
+		_ = out.turn.lock(context.Background())
+		paused := out.taken == taken
+		if look > flushLooks {
+			paused = out.writes == writes
+		}
+		taken, writes = out.taken, out.writes
+		if !out.buffered.Load() || out.c.closed.Load() {
+			break
+		}
+		if paused {
+			out.ctx = context.Background()
+			_ = out.fw.Flush() // a later call meets the error again
+			out.settle()
+			break
+		}
+		out.turn.unlock()
+	}
+	out.flushing = false
+	out.turn.unlock()
 }
 
 // settle ends a call. Precondition: the caller has the turn.
@@ -143,41 +187,29 @@ func (out *outbound) buffer(ctx context.Context, msg []byte) error {
 	if err := ended(ctx); err != nil {
 		return err
 	}
-	if err := out.turn.lock(ctx); err != nil {
-		return err
+	if !out.turn.tryLock() {
+		if err := out.turn.lock(ctx); err != nil {
+			return err
+		}
 	}
-	defer out.turn.unlock()
 	if out.c.closed.Load() {
+		out.turn.unlock()
 		return os.ErrClosed
 	}
-	if out.fw.Fits(len(msg)) { // nearly always: nothing can block or fail
-		_ = out.fw.BufferMessage(msg)
-		out.noteBuffered()
-		out.flushSoon()
-		return nil
-	}
-	out.ctx = ctx
-	err := out.fw.BufferMessage(msg)
-	out.settle()
-	out.flushSoon()
-	return err
-}
-
-// flushLoop sends what is buffered once the sender pauses, and ends when there
-// is nothing left.
-func (out *outbound) flushLoop() {
-	runtime.Gosched()
-	out.flushing.Store(false)
-	if !out.buffered.Load() {
-		return // whoever buffers after this starts another one
-	}
-	_ = out.turn.lock(context.Background())
-	if !out.c.closed.Load() {
-		out.ctx = context.Background()
-		_ = out.fw.Flush() // a later call meets the error again
+	out.taken++
+	var err error
+	if !out.fw.TryBuffer(msg) { // seldom
+		out.ctx = ctx
+		err = out.fw.BufferMessage(msg)
 		out.settle()
+	} else if !out.buffered.Load() {
+		out.buffered.Store(true)
+	}
+	if !out.flushing {
+		out.flushSoon()
 	}
 	out.turn.unlock()
+	return err
 }
 
 // flushNow sends as much of what is buffered as goes out without waiting.
@@ -197,6 +229,7 @@ func (out *outbound) Write(p []byte) (int, error) { return out.WriteVector(p, ni
 // WriteVector writes p and then q, in one sendmsg if there is room. It waits
 // for room, no longer than the call's context allows.
 func (out *outbound) WriteVector(p, q []byte) (int, error) {
+	out.writes++
 	done := 0
 	for done < len(p)+len(q) {
 		if done < len(p) {

@@ -280,6 +280,45 @@ func TestWriterWithdrawsWhatNeverWentOut(t *testing.T) {
 	is.Equal(out.String(), string(Append(nil, []byte("kept"))))
 }
 
+// The short cuts do what the whole way does, or nothing.
+func TestShortCuts(t *testing.T) {
+	is := is.New(t)
+	var out bytes.Buffer
+	w := NewWriter(&out, directSize+10)
+	is.True(!w.TryBuffer([]byte("first"))) // there is no buffer yet
+	is.NoErr(w.BufferMessage(pattern(1000)))
+	is.True(w.TryBuffer([]byte("second")))
+	is.True(!w.TryBuffer(pattern(directSize))) // goes from where it lies
+	is.True(!w.TryBuffer(pattern(directSize + 11)))
+	for w.TryBuffer([]byte("x")) {
+	}
+	is.Equal(out.Len(), 0) // nothing was written
+	is.NoErr(w.Flush())
+
+	r := NewReader(&out, 0)
+	buf := make([]byte, 0, 1000)
+	_, ok := r.TryBuffered(buf)
+	is.True(!ok) // nothing was read yet
+	_, err := r.ReadMessage(nil)
+	is.NoErr(err)
+	_, ok = r.TryBuffered(make([]byte, 5))
+	is.True(!ok) // no room
+	at := r.Offset()
+	msg, ok := r.TryBuffered(buf)
+	is.True(ok)
+	is.Equal(string(msg), "second")
+	is.Equal(r.Offset(), at+4+6)
+
+	r = NewReader(strings.NewReader("\x00\x00\x00\x02ok\x00\x00\x00\x09too large\x00\x00\x00\x02ok"), 4)
+	_, err = r.ReadMessage(buf)
+	is.NoErr(err)
+	_, err = r.ReadMessage(buf)
+	is.True(errors.Is(err, ErrTooLarge))
+	r.SetLimit(1000)
+	_, ok = r.TryBuffered(buf)
+	is.True(!ok) // what failed stays so
+}
+
 func TestNoAllocationInSteadyState(t *testing.T) {
 	msg := pattern(1000)
 	one := Append(nil, msg)
@@ -337,7 +376,7 @@ func FuzzReader(f *testing.F) {
 			if err == io.EOF {
 				return
 			}
-			a, err1 := r1.ReadMessage(nil)
+			a, err1 := r1.ReadMessage(make([]byte, 0, 64))
 			if err != nil || err1 != nil || !bytes.Equal(a, b) {
 				t.Fatalf("rewritten stream differs: %v %v", err, err1)
 			}

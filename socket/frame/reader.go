@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -74,6 +75,9 @@ func (r *Reader) InFrame() bool { return r.inBody || r.r < r.w }
 // peer broke the protocol: these are final. Any other error is the stream's
 // own, and the next call resumes where this one stopped.
 func (r *Reader) ReadMessage(buf []byte) ([]byte, error) {
+	if msg, ok := r.TryBuffered(buf); ok {
+		return msg, nil
+	}
 	if !r.inBody {
 		if err := r.header(); err != nil {
 			return nil, err
@@ -91,6 +95,28 @@ func (r *Reader) ReadMessage(buf []byte) ([]byte, error) {
 		return buf, nil
 	}
 	return r.longBody(buf)
+}
+
+// TryBuffered is ReadMessage where the next message lies in the Reader's buffer
+// as a whole, was not begun before, and fits the capacity of buf. It returns
+// false, and has done nothing, otherwise.
+func (r *Reader) TryBuffered(buf []byte) ([]byte, bool) {
+	p := r.buf[r.r:r.w]
+	if len(p) < shortHeaderLen || r.inBody || r.err != nil {
+		return nil, false
+	}
+	n := uint64(binary.BigEndian.Uint32(p)) // -1, a long header, is beyond any buffer
+	p = p[shortHeaderLen:]
+	if n > uint64(len(p)) || n > uint64(cap(buf)) || n > r.limit {
+		return nil, false
+	}
+	buf = buf[:n]
+	copy(buf, p)
+	r.r += shortHeaderLen + int(n)
+	r.offset += int64(shortHeaderLen + n)
+	r.frame = r.offset
+	r.large = n >= directSize
+	return buf, true
 }
 
 // ReadRaw reads up to len(p) bytes that stand between two frames, for

@@ -1,6 +1,9 @@
 package frame
 
-import "io"
+import (
+	"encoding/binary"
+	"io"
+)
 
 // Writer writes messages as frames, many to one write where it may.
 //
@@ -32,10 +35,18 @@ type VectorWriter interface {
 // directSize is from where on a message is not worth copying.
 const directSize = 16 << 10
 
-// Fits reports whether BufferMessage would take a message of n bytes without
-// writing and without an error.
-func (w *Writer) Fits(n int) bool {
-	return n < directSize && len(w.buf) <= maxBuffer-directSize-longHeaderLen && uint64(n) <= w.limit
+// TryBuffer is BufferMessage where that needs to do nothing but copy a short
+// message behind others. It returns false, and has done nothing, otherwise.
+func (w *Writer) TryBuffer(msg []byte) bool {
+	at, n := len(w.buf), len(msg)
+	end := at + shortHeaderLen + n
+	if n >= directSize || end > min(cap(w.buf), maxBuffer) || uint64(n) > w.limit {
+		return false
+	}
+	w.buf = w.buf[:end]
+	binary.BigEndian.PutUint32(w.buf[at:], uint32(n))
+	copy(w.buf[at+shortHeaderLen:], msg)
+	return true
 }
 
 // Buffered returns the number of bytes that wait for Flush.
@@ -61,6 +72,9 @@ func (w *Writer) WriteMessage(msg []byte) error {
 // BufferMessage takes a copy of msg and leaves it for Flush. It writes only
 // when 64 KiB would be exceeded, and returns errors as WriteMessage does.
 func (w *Writer) BufferMessage(msg []byte) error {
+	if w.TryBuffer(msg) {
+		return nil
+	}
 	if uint64(len(msg)) > w.limit {
 		return tooLarge(uint64(len(msg)), w.limit)
 	}
