@@ -13,6 +13,7 @@ type Job struct {
 	Size      int    `json:"size"` // of a message in bytes; for decisions, the number of rules
 	Producers int    `json:"producers,omitempty"`
 	Consumers int    `json:"consumers,omitempty"`
+	Many      int    `json:"many,omitempty"`  // connections or queues between the two sides
 	Apart     bool   `json:"apart,omitempty"` // the two sides have a CPU each
 	Millis    int    `json:"millis"`          // for how long to measure
 	Dir       string `json:"dir,omitempty"`   // for sockets, removed afterwards; not in results
@@ -25,6 +26,8 @@ type Work string
 const (
 	PingPong    Work = "ping-pong"   // a message there and back, again and again
 	Paced       Work = "paced"       // the same, with a pause before each in which the other side falls asleep
+	Asleep      Work = "asleep"      // the same, and the other side pauses before it answers, so both sleep
+	Many        Work = "many"        // round trips, each over the next one of many connections or queues
 	OneWay      Work = "one-way"     // as many messages as possible, one a call
 	Batched     Work = "batched"     // the same, many a call or coalesced
 	InFlight    Work = "in-flight"   // round trips, 64 under way at a time
@@ -33,9 +36,9 @@ const (
 	Relay       Work = "relay"       // bytes of a file into a pipe
 	Reading     Work = "reading"     // parsing a policy
 	Identity    Work = "identity"    // asking the kernel for the peer
-	Objects     Work = "objects"     // making and removing one
+	Objects     Work = "objects"     // making, opening, closing and removing one
 	Idle        Work = "idle"        // what an object takes that nobody uses
-	Memory      Work = "memcpy"      // copies from one buffer to another
+	Memory      Work = "memcpy"      // copies of a buffer into shared memory
 )
 
 const (
@@ -53,6 +56,16 @@ type Result struct {
 	Count  int64   `json:"count"`            // round trips, messages or decisions measured
 	Bytes  float64 `json:"bytes,omitempty"`  // of memory for each object
 	Allocs float64 `json:"allocs,omitempty"` // per operation, in the measuring process
+	Steps  *Steps  `json:"steps,omitempty"`  // of an object's life
+}
+
+// Steps are the medians of the steps of an object's life, in nanoseconds. Zero:
+// it has no such step.
+type Steps struct {
+	Create float64 `json:"create,omitempty"`
+	Open   float64 `json:"open,omitempty"`
+	Close  float64 `json:"close,omitempty"`
+	Remove float64 `json:"remove,omitempty"`
 }
 
 // Record is a line of results.jsonl.

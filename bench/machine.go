@@ -21,7 +21,7 @@ func machine() []fact {
 	_ = unix.Uname(&u) // then the line stays empty
 	facts := []fact{
 		{"CPU", cpuModel()},
-		{"CPUs", fmt.Sprintf("%d", runtime.NumCPU())},
+		{"CPUs", fmt.Sprintf("%d, and no process pinned but where a table says so", runtime.NumCPU())},
 		{"Kernel", unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])},
 		{"Go", fmt.Sprintf("%s, GOMAXPROCS %d", runtime.Version(), runtime.GOMAXPROCS(0))},
 	}

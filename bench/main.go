@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -42,7 +43,8 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	only := flags.String("only", "", "measure only what `PATTERN` matches, as in ping-pong/64/queue")
 	out := flags.String("out", "", "write PERFORMANCE.md and performance/ to `DIR`; without it the report goes to standard output")
 	reps := flags.Int("reps", 0, "repetitions of each measurement (3 with -short, else 5)")
-	millis := flags.Int("millis", 0, "milliseconds of each repetition (120 with -short, else 500)")
+	millis := flags.Int("millis", 0, "milliseconds of each repetition (80 with -short, else 300)")
+	limit := flags.Duration("limit", 0, "make fewer repetitions, but at least one, if they would take longer (2m with -short, else 20m)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -53,18 +55,14 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 			return err
 		}
 	}
-	if *reps == 0 {
-		*reps = 5
-		if *short {
-			*reps = 3
-		}
+	usual := struct {
+		reps, millis int
+		limit        time.Duration
+	}{5, 300, 20 * time.Minute}
+	if *short {
+		usual.reps, usual.millis, usual.limit = 3, 80, 2*time.Minute
 	}
-	if *millis == 0 {
-		*millis = 500
-		if *short {
-			*millis = 120
-		}
-	}
+	*reps, *millis, *limit = cmp.Or(*reps, usual.reps), cmp.Or(*millis, usual.millis), cmp.Or(*limit, usual.limit)
 	groups := plan(*short, pattern)
 	if len(groups) == 0 {
 		return fmt.Errorf("nothing matches %q", *only)
@@ -86,15 +84,11 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		defer lines.Close()
 		records = lines
 	}
-	r := &runner{scratch: scratch, reps: *reps, millis: *millis, records: records, progress: progress}
-	rep := &Report{Begin: time.Now(), LoadBefore: load(), Reps: *reps, Millis: *millis, Args: args, Machine: machine()}
+	r := &runner{scratch: scratch, reps: *reps, millis: *millis, limit: *limit, patience: 15 * time.Second, records: records, progress: progress}
+	rep := &Report{Begin: time.Now(), LoadBefore: load(), Planned: *reps, Millis: *millis, Args: args, Machine: machine()}
 	before := cpuUsage()
-	for i, g := range groups {
-		outcomes, err := r.run(ctx, g, fmt.Sprintf("[%d/%d]", i+1, len(groups)))
-		if err != nil {
-			return err
-		}
-		rep.Tables = append(rep.Tables, Table{g, outcomes})
+	if rep.Tables, rep.Reps, err = r.run(ctx, groups); err != nil {
+		return err
 	}
 	rep.End, rep.LoadAfter = time.Now(), load()
 	rep.Foreign, rep.ForeignKnown = foreign(before, cpuUsage(), rep.End.Sub(rep.Begin), runtime.NumCPU())

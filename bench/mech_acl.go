@@ -3,11 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"runtime"
 	"strings"
 
 	"github.com/casbin/casbin/v2"
 	"github.com/casbin/casbin/v2/model"
 	"github.com/ipcctl/ipc/acl"
+	"golang.org/x/sys/unix"
 )
 
 var errWrong = errors.New("the wrong decision")
@@ -181,4 +185,35 @@ func mapDecide(j *Job) (func() error, error) {
 		i++
 		return nil
 	}, nil
+}
+
+func aclPeer(*Job) (func() error, error) {
+	a, b, err := netPair()
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, err := acl.PeerOf(a)
+		runtime.KeepAlive(b)
+		return err
+	}, nil
+}
+
+// netPair is two ends of a connection.
+func netPair() (a, b *net.UnixConn, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	var ends [2]*net.UnixConn
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "pair")
+		c, err := net.FileConn(f)
+		if err != nil {
+			return nil, nil, err
+		}
+		f.Close()
+		ends[i] = c.(*net.UnixConn)
+	}
+	return ends[0], ends[1], nil
 }

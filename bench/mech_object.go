@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bufio"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
+	"syscall"
 
-	"github.com/ipcctl/ipc/acl"
 	"github.com/ipcctl/ipc/pipe"
 	"github.com/ipcctl/ipc/queue"
 	"github.com/ipcctl/ipc/shm"
@@ -15,266 +14,156 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Each of these makes an object and removes it, again and again.
-
-func shmObject(j *Job) (func() error, error) {
-	return func() error {
-		r, err := shm.Create(j.Name, j.Size, nil)
-		if err != nil {
-			return err
-		}
-		if err := r.Close(); err != nil {
-			return err
-		}
-		return shm.Remove(j.Name)
-	}, nil
+var shmObject = &object{
+	create: func(j *Job) (func() error, error) { return closer(shm.Create(j.Name, j.Size, nil)) },
+	open:   func(j *Job) (func() error, error) { return closer(shm.Open(j.Name, nil)) },
+	remove: func(j *Job) error { return shm.Remove(j.Name) },
 }
 
-func queueObject(j *Job) (func() error, error) {
-	o := &queue.Options{Capacity: 16, MaxMessage: 4 << 10}
-	return func() error {
-		q, err := queue.Create(j.Name, o)
-		if err != nil {
-			return err
-		}
-		if err := q.Close(); err != nil {
-			return err
-		}
-		return queue.Remove(j.Name)
-	}, nil
+var queueObject = &object{
+	create: func(j *Job) (func() error, error) {
+		return closer(queue.Create(j.Name, &queue.Options{Capacity: 16, MaxMessage: j.Size / 16}))
+	},
+	open:   func(j *Job) (func() error, error) { return closer(queue.Open(j.Name, nil)) },
+	remove: func(j *Job) error { return queue.Remove(j.Name) },
 }
 
-// fileObject is what making shared memory takes at least.
-func fileObject(j *Job) (func() error, error) {
-	dir := "/dev/shm"
-	if _, err := os.Stat(dir); err != nil {
-		dir = j.Dir
-	}
-	path := filepath.Join(dir, j.Name)
-	return func() error {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+// fileObject is what shared memory takes at least.
+var fileObject = &object{
+	create: func(j *Job) (func() error, error) {
+		f, err := os.OpenFile(memoryPath(j), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		defer f.Close()
-		defer os.Remove(path)
 		if err := f.Truncate(int64(j.Size)); err != nil {
-			return err
+			return nil, err
 		}
-		mem, err := unix.Mmap(int(f.Fd()), 0, j.Size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		return mapped(f, j.Size)
+	},
+	open: func(j *Job) (func() error, error) {
+		f, err := os.OpenFile(memoryPath(j), os.O_RDWR, 0)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return unix.Munmap(mem)
-	}, nil
+		return mapped(f, j.Size)
+	},
+	remove: func(j *Job) error { return os.Remove(memoryPath(j)) },
 }
 
-func socketObject(j *Job) (func() error, error) {
-	return func() error {
-		l, err := socket.Listen(socketPath(j), nil)
-		if err != nil {
-			return err
-		}
-		return l.Close()
-	}, nil
-}
-
-func netObject(j *Job) (func() error, error) {
-	return func() error {
-		l, err := net.Listen("unix", socketPath(j))
-		if err != nil {
-			return err
-		}
-		return l.Close()
-	}, nil
-}
-
-func pairObject(*Job) (func() error, error) {
-	return func() error {
-		a, b, err := socket.Pair()
-		if err != nil {
-			return err
-		}
-		if err := a.Close(); err != nil {
-			return err
-		}
-		return b.Close()
-	}, nil
-}
-
-func pipeObject(*Job) (func() error, error) {
-	return func() error {
-		r, w, err := pipe.New()
-		if err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-		return r.Close()
-	}, nil
-}
-
-func osPipeObject(*Job) (func() error, error) {
-	return func() error {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-		return r.Close()
-	}, nil
-}
-
-// netPair is two ends of a connection.
-func netPair() (a, b *net.UnixConn, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		return nil, nil, err
+func memoryPath(j *Job) string {
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		return filepath.Join(j.Dir, j.Name)
 	}
-	var ends [2]*net.UnixConn
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "pair")
-		c, err := net.FileConn(f)
-		if err != nil {
-			return nil, nil, err
-		}
-		f.Close()
-		ends[i] = c.(*net.UnixConn)
-	}
-	return ends[0], ends[1], nil
+	return filepath.Join("/dev/shm", j.Name)
 }
 
-func aclPeer(*Job) (func() error, error) {
-	a, b, err := netPair()
+// mapped maps f and returns how to let go of both.
+func mapped(f *os.File, size int) (func() error, error) {
+	mem, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, err
 	}
-	return func() error {
-		_, err := acl.PeerOf(a)
-		runtime.KeepAlive(b)
-		return err
-	}, nil
+	return func() error { return errors.Join(unix.Munmap(mem), f.Close()) }, nil
 }
 
-// Each of these makes an object that has been used, and that nobody uses now.
+// socketObject is a listener; opening it is a connection, until both sides
+// have it.
+func socketObject() *object {
+	var l *socket.Listener
+	return &object{
+		create: func(j *Job) (_ func() error, err error) {
+			l, err = socket.Listen(socketPath(j), nil)
+			return closer(l, err)
+		},
+		open: func(j *Job) (func() error, error) {
+			near, err := socket.Dial(ctx, socketPath(j), nil)
+			if err != nil {
+				return nil, err
+			}
+			far, err := l.Accept(ctx)
+			return closeBoth(near, far), err
+		},
+	}
+}
 
-func idleSocket() (any, error) {
+func netObject() *object {
+	var l net.Listener
+	return &object{
+		create: func(j *Job) (_ func() error, err error) {
+			l, err = net.Listen("unix", socketPath(j))
+			return closer(l, err)
+		},
+		open: func(j *Job) (func() error, error) {
+			near, err := net.Dial("unix", socketPath(j))
+			if err != nil {
+				return nil, err
+			}
+			far, err := l.Accept()
+			return closeBoth(near, far), err
+		},
+	}
+}
+
+// fifoObject is a FIFO; opening it is its read end and its write end.
+func fifoObject() *object {
+	var f *pipe.FIFO
+	return &object{
+		create: func(j *Job) (_ func() error, err error) {
+			f, err = pipe.Create(socketPath(j), nil)
+			return nothingToClose, err
+		},
+		open: func(*Job) (func() error, error) {
+			r, err := pipe.OpenReader(ctx, f.Path(), &pipe.ReaderOptions{Persistent: true})
+			if err != nil {
+				return nil, err
+			}
+			w, err := pipe.OpenWriter(ctx, f.Path(), nil)
+			return closeBoth(r, w), err
+		},
+		remove: func(*Job) error { return f.Remove() },
+	}
+}
+
+// mkfifoObject is the same by hand.
+var mkfifoObject = &object{
+	create: func(j *Job) (func() error, error) { return nothingToClose, unix.Mkfifo(socketPath(j), 0o600) },
+	open: func(j *Job) (func() error, error) {
+		r, err := os.OpenFile(socketPath(j), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			return nil, err
+		}
+		w, err := os.OpenFile(socketPath(j), os.O_WRONLY, 0)
+		return closeBoth(r, w), err
+	},
+	remove: func(j *Job) error { return os.Remove(socketPath(j)) },
+}
+
+var pairObject = &object{create: func(*Job) (func() error, error) {
 	a, b, err := socket.Pair()
-	if err != nil {
-		return nil, err
-	}
-	msg := make([]byte, 64)
-	for _, way := range [][2]*socket.Conn{{a, b}, {b, a}} {
-		if err := way[0].Send(ctx, msg); err != nil {
-			return nil, err
-		}
-		if _, err := way[1].RecvInto(ctx, msg); err != nil {
-			return nil, err
-		}
-	}
-	return halves{a, b}, nil
-}
+	return closeBoth(a, b), err
+}}
 
-func idleNet() (any, error) {
-	a, b, err := netPair()
-	if err != nil {
-		return nil, err
-	}
-	r, s := bufio.NewReader(a), bufio.NewReader(b)
-	frame := make([]byte, 4+64)
-	for _, way := range []struct {
-		w *net.UnixConn
-		r *bufio.Reader
-	}{{a, s}, {b, r}} {
-		if err := writePrefixed(way.w, frame); err != nil {
-			return nil, err
-		}
-		if _, err := readPrefixed(way.r, frame); err != nil {
-			return nil, err
-		}
-	}
-	return halves{[]any{a, r}, []any{b, s}}, nil
-}
-
-func idlePipe() (any, error) {
+var pipeObject = &object{create: func(*Job) (func() error, error) {
 	r, w, err := pipe.New()
-	if err != nil {
-		return nil, err
-	}
-	msg := make([]byte, 64)
-	if err := w.Send(ctx, msg); err != nil {
-		return nil, err
-	}
-	_, err = r.RecvInto(ctx, msg)
-	return []any{r, w}, err
-}
+	return closeBoth(r, w), err
+}}
 
-func idleOSPipe() (any, error) {
+var osPipeObject = &object{create: func(*Job) (func() error, error) {
 	r, w, err := os.Pipe()
+	return closeBoth(r, w), err
+}}
+
+type closes interface{ Close() error }
+
+func nothingToClose() error { return nil }
+
+func closer(c closes, err error) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	frame := make([]byte, 4+64)
-	if err := writePrefixed(w, frame); err != nil {
-		return nil, err
-	}
-	_, err = readPrefixed(r, frame)
-	return []any{r, w}, err
+	return c.Close, nil
 }
 
-func idleQueue() (any, error) {
-	q, err := queue.Anonymous(&queue.Options{Capacity: 16, MaxMessage: 64})
-	if err != nil {
-		return nil, err
-	}
-	if err := q.Put(ctx, make([]byte, 64)); err != nil {
-		return nil, err
-	}
-	_, err = q.Get(ctx)
-	return q, err
-}
-
-// halves are two objects made at once.
-type halves [2]any
-
-// weigh returns what each of n objects takes of the process: resident memory,
-// and the runtime's heap and stacks if those say more. What the kernel keeps
-// for a descriptor is not in it.
-func weigh(make_ func() (any, error), n int) (Result, error) {
-	limit := unix.Rlimit{}
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil {
-		limit.Cur = limit.Max
-		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) // then making them fails
-	}
-	first, err := make_() // what is made once for all
-	if err != nil {
-		return Result{}, err
-	}
-	objects := make([]any, 0, n)
-	heap, resident, count := heapBytes(), residentBytes(), mallocs()
-	for len(objects) < n {
-		o, err := make_()
-		if err != nil {
-			return Result{}, err
-		}
-		objects = append(objects, o)
-	}
-	count = mallocs() - count
-	used := max(heapBytes()-heap, residentBytes()-resident)
-	share := float64(n)
-	if _, ok := first.(halves); ok {
-		share *= 2
-	}
-	runtime.KeepAlive(objects)
-	return Result{Bytes: float64(used) / share, Allocs: float64(count) / share, Count: int64(share)}, nil
-}
-
-func heapBytes() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
+func closeBoth(a, b closes) func() error {
+	return func() error { return errors.Join(a.Close(), b.Close()) }
 }

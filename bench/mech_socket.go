@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/ipcctl/ipc/pipe"
 	"github.com/ipcctl/ipc/socket"
 	"github.com/ipcctl/ipc/socket/rpc"
 )
@@ -42,6 +41,7 @@ func socketPing(spin bool) *pinger {
 				if err != nil {
 					return err
 				}
+				j.think()
 				if err := c.Send(ctx, m.Data); err != nil {
 					return err
 				}
@@ -111,110 +111,10 @@ func socketFlow(coalesced bool) *flow {
 	}
 }
 
-func pipeSides(in, out int) (*pipe.Reader, *pipe.Writer, error) {
-	f, err := pipeEnds(in, out)
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := pipe.NewReader(f[0])
-	if err != nil {
-		return nil, nil, err
-	}
-	r.SetLimit(8 << 20)
-	w, err := pipe.NewWriter(f[1])
-	return r, w, err
-}
-
-var pipePing = &pinger{
-	serve: func(j *Job, ready func()) error {
-		r, w, err := pipeSides(0, 3)
-		if err != nil {
-			return err
-		}
-		ready()
-		for buf := make([]byte, j.Size); ; {
-			m, err := r.RecvInto(ctx, buf)
-			if err != nil {
-				return err
-			}
-			if err := w.Send(ctx, m); err != nil {
-				return err
-			}
-		}
-	},
-	dial: func(j *Job) (func([]byte) error, error) {
-		r, w, err := pipeSides(2, 1)
-		if err != nil {
-			return nil, err
-		}
-		buf := make([]byte, j.Size)
-		return func(msg []byte) error {
-			if err := w.Send(ctx, msg); err != nil {
-				return err
-			}
-			m, err := r.RecvInto(ctx, buf)
-			return sameLength(m, msg, err)
-		}, nil
-	},
-}
-
-func pipeFlow(coalesced bool) *flow {
-	return &flow{
-		setup: nothing,
-		produce: func(j *Job) (func([]byte, int) error, func() error, error) {
-			f, err := pipeEnds(1)
-			if err != nil {
-				return nil, nil, err
-			}
-			w, err := pipe.NewWriter(f[0])
-			if err != nil {
-				return nil, nil, err
-			}
-			return func(msg []byte, n int) (err error) {
-					for range n {
-						if coalesced {
-							err = w.SendBuffered(ctx, msg)
-						} else {
-							err = w.Send(ctx, msg)
-						}
-						if err != nil {
-							return err
-						}
-					}
-					return nil
-				}, func() error {
-					if err := w.Flush(ctx); err != nil {
-						return err
-					}
-					return w.Close()
-				}, nil
-		},
-		consume: func(j *Job, ready func()) (n int64, err error) {
-			f, err := pipeEnds(0)
-			if err != nil {
-				return 0, err
-			}
-			r, err := pipe.NewReader(f[0])
-			if err != nil {
-				return 0, err
-			}
-			r.SetLimit(8 << 20)
-			ready()
-			for buf := make([]byte, j.Size); ; n++ {
-				if _, err := r.RecvInto(ctx, buf); err == io.EOF {
-					return n, nil
-				} else if err != nil {
-					return n, err
-				}
-			}
-		},
-	}
-}
-
 func rpcPing(spin bool) *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {
-			l, err := socket.Listen(socketPath(j), &socket.ListenOptions{Conn: connOptions(spin)})
+			l, err := socket.Listen(socketPath(j), &socket.ListenOptions{MaxConns: j.Many + 16, Conn: connOptions(spin)})
 			if err != nil {
 				return err
 			}

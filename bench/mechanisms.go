@@ -19,59 +19,71 @@ type mechanism struct {
 	kind    Kind
 	ping    *pinger
 	flow    *flow
+	many    *pinger                                 // over many connections
 	local   func(*Job) (op func() error, err error) // in one process
+	object  *object                                 // for the steps of its life
 	make    func() (object any, err error)          // for its memory
 	program *program
 }
 
 // mechanisms has all by the names that -only and results.jsonl use.
 var mechanisms = map[string]*mechanism{
-	"queue":          {label: "queue, Put and GetInto", ping: queuePing, flow: queueFlow("put", "get")},
+	"queue":          {label: "queue, Put and GetInto", ping: queuePing, many: manyQueues, flow: queueFlow("put", "get")},
 	"queue-lease":    {label: "queue, Put and Lease", flow: queueFlow("put", "lease")},
 	"queue-in-place": {label: "queue, Reserve and Lease (in place)", flow: queueFlow("reserve", "lease")},
 	"queue-batch":    {label: "queue, PutBatch and GetBatchInto, 64", flow: queueFlow("batch", "batch")},
-	"socket":         {label: "socket.Conn", ping: socketPing(false), flow: socketFlow(false)},
+	"socket":         {label: "socket.Conn", ping: socketPing(false), many: manySockets, flow: socketFlow(false)},
 	"socket-spin":    {label: "socket.Conn, Spin 50 us", ping: socketPing(true)},
 	"socket-buffer":  {label: "socket.Conn, SendBuffered", flow: socketFlow(true)},
 	"pipe":           {label: "pipe", ping: pipePing, flow: pipeFlow(false)},
 	"pipe-buffer":    {label: "pipe, SendBuffered", flow: pipeFlow(true)},
-	"rpc":            {label: "socket/rpc", ping: rpcPing(false)},
+	"pipe-raw":       {label: "pipe, Write and Read, no messages", flow: pipeRaw},
+	"rpc":            {label: "socket/rpc", ping: rpcPing(false), many: manyCalls(rpcPing(false))},
 	"rpc-spin":       {label: "socket/rpc, Spin 50 us", ping: rpcPing(true)},
 	"acl":            {label: "acl.Policy.Check", local: aclDecide},
 
-	"unixconn":        {label: "net.UnixConn, length prefix", kind: Peer, ping: unixStream.ping(), flow: unixStream.flow(false)},
-	"unixconn-buffer": {label: "net.UnixConn, length prefix, bufio 64 KiB", kind: Peer, flow: unixStream.flow(true)},
-	"ospipe":          {label: "os.Pipe, length prefix", kind: Peer, ping: osPipe.ping(), flow: osPipe.flow(false)},
-	"ospipe-buffer":   {label: "os.Pipe, length prefix, bufio 64 KiB", kind: Peer, flow: osPipe.flow(true)},
-	"net-rpc":         {label: "net/rpc (gob)", kind: Peer, ping: netRPC},
-	"grpc":            {label: "gRPC (bytes codec)", kind: Peer, ping: grpcPing},
-	"ttrpc":           {label: "ttrpc (protobuf BytesValue)", kind: Peer, ping: ttrpcPing},
-	"drpc":            {label: "drpc (bytes codec)", kind: Peer, ping: drpcPing},
-	"zmq4":            {label: "go-zeromq/zmq4", kind: Peer, ping: zmq4Ping, flow: zmq4Flow},
-	"casbin":          {label: "casbin", kind: Peer, local: casbinDecide(false, false)},
-	"casbin-rbac":     {label: "casbin, roles", kind: Peer, local: casbinDecide(true, false)},
-	"casbin-cached":   {label: "casbin, cached, always the same request", kind: Peer, local: casbinDecide(false, true)},
-	"queue-local":     {label: "queue, Put and GetInto", local: queueLocal},
-	"go-chan":         {label: "a buffered Go channel of slices, within the process", kind: Floor, local: chanLocal},
-	"relay":           {label: "pipe.Relay", ping: relayPing(true)},
-	"copy":            {label: "io.Copy through user space", kind: Peer, ping: relayPing(false)},
-	"acl-parse":       {label: "acl.Parse", local: aclParse},
-	"acl-peer":        {label: "acl.PeerOf", local: aclPeer},
-	"peercred":        {label: "SO_PEERCRED alone, from Go", kind: Floor, local: peerCred},
-	"file-map":        {label: "a file in /dev/shm: open, truncate, mmap, remove", kind: Floor, local: fileObject},
-	"shm-object":      {label: "shm.Create, Close, Remove", local: shmObject},
-	"queue-object":    {label: "queue.Create, Close, Remove", local: queueObject},
-	"socket-object":   {label: "socket.Listen, Close", local: socketObject},
-	"net-object":      {label: "net.Listen, Close", kind: Peer, local: netObject},
-	"pair-object":     {label: "socket.Pair, Close", local: pairObject},
-	"pipe-object":     {label: "pipe.New, Close", local: pipeObject},
-	"ospipe-object":   {label: "os.Pipe, Close", kind: Peer, local: osPipeObject},
-	"socket-idle":     {label: "socket.Pair after a message each way, for each end", make: idleSocket},
-	"net-idle":        {label: "net.UnixConn, a bufio.Reader of 4 KiB, a message each way, for each end", kind: Peer, make: idleNet},
-	"pipe-idle":       {label: "pipe.New after a message, both ends", make: idlePipe},
-	"ospipe-idle":     {label: "os.Pipe after a message, both ends", kind: Peer, make: idleOSPipe},
-	"queue-idle":      {label: "queue.Anonymous of 16 messages of 64 B, and its mapping", make: idleQueue},
-	"go-map":          {label: "a Go map of uid and two strings", kind: Floor, local: mapDecide},
+	"unixconn":             {label: "net.UnixConn, length prefix", kind: Peer, ping: unixStream.ping(), many: manyUnixConns, flow: unixStream.flow(false)},
+	"unixconn-buffer":      {label: "net.UnixConn, length prefix, bufio 64 KiB", kind: Peer, flow: unixStream.flow(true)},
+	"ospipe":               {label: "os.Pipe, length prefix", kind: Peer, ping: osPipe.ping(), flow: osPipe.flow(false)},
+	"ospipe-buffer":        {label: "os.Pipe, length prefix, bufio 64 KiB", kind: Peer, flow: osPipe.flow(true)},
+	"ospipe-raw":           {label: "os.Pipe, Write and Read, no messages", kind: Peer, flow: osPipeRaw},
+	"net-rpc":              {label: "net/rpc (gob)", kind: Peer, ping: netRPC},
+	"grpc":                 {label: "gRPC (bytes codec)", kind: Peer, ping: grpcPing},
+	"ttrpc":                {label: "ttrpc (protobuf BytesValue)", kind: Peer, ping: ttrpcPing, many: manyCalls(ttrpcPing)},
+	"drpc":                 {label: "drpc (bytes codec)", kind: Peer, ping: drpcPing},
+	"zmq4":                 {label: "go-zeromq/zmq4", kind: Peer, ping: zmq4Ping, flow: zmq4Flow},
+	"casbin":               {label: "casbin", kind: Peer, local: casbinDecide(false, false)},
+	"casbin-rbac":          {label: "casbin, roles", kind: Peer, local: casbinDecide(true, false)},
+	"casbin-cached":        {label: "casbin, cached, always the same request", kind: Peer, local: casbinDecide(false, true)},
+	"queue-local":          {label: "queue, Put and GetInto", local: queueLocal},
+	"queue-local-in-place": {label: "queue, Reserve and Lease (in place)", local: queueLocalInPlace},
+	"go-chan":              {label: "a buffered Go channel of 64 bytes, within the process", kind: Floor, local: chanLocal},
+	"relay":                {label: "pipe.Relay of a file", ping: relayPing(fromFile, true)},
+	"copy":                 {label: "io.Copy of a file through user space", kind: Peer, ping: relayPing(fromFile, false)},
+	"relay-socket":         {label: "pipe.Relay of a Unix socket", ping: relayPing(fromSocket, true)},
+	"copy-socket":          {label: "io.Copy of a Unix socket through user space", kind: Peer, ping: relayPing(fromSocket, false)},
+	"acl-parse":            {label: "acl.Parse", local: aclParse},
+	"acl-peer":             {label: "acl.PeerOf", local: aclPeer},
+	"peercred":             {label: "SO_PEERCRED alone, from Go", kind: Floor, local: peerCred},
+	"shm":                  {label: "shm.Region, WriteAt", local: shmCopy},
+	"file-map":             {label: "a file in /dev/shm: open, truncate, mmap", kind: Floor, object: fileObject},
+	"shm-object":           {label: "shm segment", object: shmObject},
+	"queue-object":         {label: "queue of 16 messages", object: queueObject},
+	"socket-object":        {label: "socket.Listen; Dial and Accept", object: socketObject()},
+	"net-object":           {label: "net.Listen; Dial and Accept", kind: Peer, object: netObject()},
+	"fifo-object":          {label: "pipe.Create; OpenReader and OpenWriter", object: fifoObject()},
+	"mkfifo-object":        {label: "mkfifo; os.OpenFile, both ends", kind: Peer, object: mkfifoObject},
+	"pair-object":          {label: "socket.Pair", object: pairObject},
+	"pipe-object":          {label: "pipe.New", object: pipeObject},
+	"ospipe-object":        {label: "os.Pipe", kind: Peer, object: osPipeObject},
+	"shm-idle":             {label: "shm.Anonymous of a page, written to", make: idleShm},
+	"map-idle":             {label: "memfd_create and mmap of a page, written to", kind: Floor, make: idleMap},
+	"socket-idle":          {label: "socket.Pair after a message each way, for each end", make: idleSocket},
+	"net-idle":             {label: "net.UnixConn, a bufio.Reader of 4 KiB, a message each way, for each end", kind: Peer, make: idleNet},
+	"pipe-idle":            {label: "pipe.New after a message, both ends", make: idlePipe},
+	"ospipe-idle":          {label: "os.Pipe after a message, both ends", kind: Peer, make: idleOSPipe},
+	"queue-idle":           {label: "queue.Anonymous of 16 messages of 64 B, and its mapping", make: idleQueue},
+	"go-map":               {label: "a Go map of uid and two strings", kind: Floor, local: mapDecide},
 
 	"posix-mq":      {label: "POSIX message queue (C)", kind: Peer, program: floorC},
 	"sysv-msg":      {label: "System V message queue (C)", kind: Peer, program: floorC},
@@ -80,6 +92,7 @@ var mechanisms = map[string]*mechanism{
 	"nng":           {label: "nng PUSH/PULL (C)", kind: Peer, program: nngC},
 	"py-pipe":       {label: "Python multiprocessing.Pipe", kind: Peer, program: peersPy},
 	"py-queue":      {label: "Python multiprocessing.Queue", kind: Peer, program: peersPy},
+	"py-shm":        {label: "Python multiprocessing.shared_memory.SharedMemory", kind: Peer, program: peersPy},
 	"py-connection": {label: "Python multiprocessing.connection", kind: Peer, program: peersPy},
 
 	"c-line":   {label: "C, cache line, spinning", kind: Floor, program: floorC},
@@ -96,19 +109,22 @@ var mechanisms = map[string]*mechanism{
 var rivals = map[string][]string{
 	"queue":  {"boost-mq", "posix-mq", "sysv-msg"},
 	"socket": {"unixconn"}, "socket-buffer": {"unixconn-buffer"},
-	"pipe": {"ospipe"}, "pipe-buffer": {"ospipe-buffer"},
+	"pipe": {"ospipe"}, "pipe-buffer": {"ospipe-buffer"}, "pipe-raw": {"ospipe-raw"},
+	"relay": {"copy"}, "relay-socket": {"copy-socket"}, "queue-object": {"boost-mq"}, "fifo-object": {"mkfifo-object"},
 	"rpc": {"net-rpc", "ttrpc", "drpc", "grpc"}, "rpc-spin": {"net-rpc", "ttrpc", "drpc", "grpc"},
-	"shm-object": {"file-map"}, "socket-object": {"net-object"}, "pipe-object": {"ospipe-object"},
+	"shm-object": {"file-map", "py-shm"}, "shm": {"c-memcpy", "py-shm"}, "shm-idle": {"map-idle"}, "socket-object": {"net-object"}, "pipe-object": {"ospipe-object"},
 	"socket-idle": {"net-idle"}, "pipe-idle": {"ospipe-idle"},
 }
 
 // A slot is a place for a peer that has no adapter yet.
 type slot struct{ name, why string }
 
-// To fill a slot, require its module in go.mod, write a pinger and a flow as in
-// peer_zmq4.go, and name it in mechanisms and in plan.
+// To fill a slot, require its module in go.mod and write a pinger and a flow as
+// in peer_zmq4.go, or write a program as native/zmq.c, and name it in mechanisms
+// and in plan.
 var slots = []slot{
 	{"github.com/cloudwego/shmipc-go", "its module could not be fetched where this was written"},
 	{"go.nanomsg.org/mangos/v3", "its module could not be fetched where this was written"},
 	{"github.com/james-barrow/golang-ipc", "its module could not be fetched where this was written"},
+	{"Aeron", "no package of it was at hand where this was written, and its media driver has to be built from its sources"},
 }

@@ -90,6 +90,7 @@ func (s stream) ping() *pinger {
 				if err != nil {
 					return err
 				}
+				j.think()
 				if err := writePrefixed(w, frame); err != nil {
 					return err
 				}

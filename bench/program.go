@@ -30,7 +30,7 @@ type program struct {
 
 var (
 	floorC   = &program{source: "floor.c", build: []string{"cc", "-lrt"}}
-	boostCpp = &program{source: "boost.cpp", build: []string{"c++", "-lrt", "-pthread"}}
+	boostCpp = &program{source: "boost.cpp", build: []string{"c++", "-O3", "-lrt", "-pthread"}}
 	zmqC     = &program{source: "zmq.c", build: []string{"cc", "-lzmq"}}
 	nngC     = &program{source: "nng.c", build: []string{"cc", "-lnng", "-pthread"}}
 	peersPy  = &program{source: "peers.py", run: "python3"}
@@ -72,7 +72,7 @@ func (p *program) prepare(ctx context.Context, scratch string) error {
 		return nil
 	}
 	out := strings.TrimSuffix(p.path, filepath.Ext(p.path))
-	args := append([]string{"-O2", "-o", out, p.path}, p.build[1:]...)
+	args := append([]string{"-O2", "-DNDEBUG", "-o", out, p.path}, p.build[1:]...)
 	if said, err := exec.CommandContext(ctx, p.build[0], args...).CombinedOutput(); err != nil {
 		for line := range bytes.Lines(said) {
 			if _, what, found := strings.Cut(string(line), "error: "); found {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +22,7 @@ type Report struct {
 	LoadBefore, LoadAfter float64
 	Foreign               float64 // share of the CPUs that others used, 0 to 1
 	ForeignKnown          bool
-	Reps, Millis          int
+	Reps, Planned, Millis int // repetitions made and asked for, and milliseconds of each
 	Args                  []string
 	Machine               []fact
 	Tables                []Table
@@ -64,7 +63,7 @@ func (t Table) slower(a, b float64) float64 {
 func (t Table) reference() string {
 	var name string
 	for _, m := range t.Mechs {
-		if m == "queue-in-place" || t.Work == Objects || t.Work == Idle {
+		if strings.HasSuffix(m, "-in-place") || t.Work == Objects || t.Work == Idle {
 			continue
 		}
 		if mechanisms[m].kind != Ours || len(t.outcome(m).Results) == 0 {
@@ -158,10 +157,19 @@ func (r *Report) write(to io.Writer, plots bool) error {
 	r.writeTargets(p)
 	r.writeSlower(p)
 	p("## Tables\n\n")
-	p("Each cell is the median over the repetitions, with the least and the greatest in parentheses. ")
+	p("Each cell is the median over the repetitions, with the least and the greatest in parentheses; a measurement that failed says so in its row. ")
 	p("“Slower” is how many times slower than the fastest of ours in the same table (below 1: faster). **Ours** are bold; what works in place copies nothing, so nothing is compared with it.\n\n")
-	for _, t := range r.Tables {
-		r.writeTable(p, t, plots)
+	for i := 0; i < len(r.Tables); { // ends: every table has a column at least
+		columns := r.series(i)
+		switch t := r.Tables[i]; {
+		case t.Series != "":
+			writeSeries(p, columns, plots)
+		case t.Work == Objects:
+			writeObjects(p, t)
+		default:
+			writeTable(p, t, plots)
+		}
+		i += len(columns)
 	}
 	r.writeMissing(p)
 	return w.Flush()
@@ -184,30 +192,41 @@ func (r *Report) writeConditions(p func(string, ...any)) {
 	p(`
 - Every repetition runs in processes of its own: a driver, and a server or
   producers and consumers. %d repetitions of %d ms (round trips: after a fifth of
-  that to warm up). Within a table all mechanisms run once, then all again, each
-  time beginning with another one. Every repetition is a line of
+  that to warm up), of %d that were planned. All tables are measured once, then
+  all again; within a table all mechanisms run one after the other, each time
+  beginning with another one. A measurement that does not end is killed and
+  reported as failed. Every repetition is a line of
   [results.jsonl](performance/results.jsonl).
 - *Round trip*: a message there and back; the clock is read once a turn, which is
   part of the figure (about 25–50 ns). *To a process that sleeps*: before each
   one, the driver computes for %d us, so that the other side has gone to sleep; the
-  driver itself may spin for the answer, if its mechanism does.
+  driver itself may spin for the answer, if its mechanism does. *Both sides
+  asleep*: the other side computes for as long again before it answers, which is
+  taken off the figure; so the driver sleeps too.
 - *One way*: from the moment the first producer begins until the last consumer
   has the last message, buffers flushed; a run in which a message is missing is
   reported as failed. Consumers read no more of a message than its mechanism
   copies; *in place* neither side copies the message.
+- *Over the next of many*: all are open at a time, one goroutine of the server
+  waits at each, and one round trip at a time goes over the next of them.
+- *One way to many consumers*: one producer; each message goes to one of them.
 - *Calls in flight*: %d goroutines calling; drpc has a connection for each of
   them, the others one connection for all.
 - *Decisions*: every rule is about another user; 1,024 different requests, every
   second one denied.
-- Programs in C and C++ are compiled with -O2. Those that spin give the CPU away
-  now and then. Nothing is pinned, except where a table says *a CPU for each
+- *In one process*: a message is copied in and copied out again, except in place.
+- *The life of an object*: opening is done beside its maker and in the same
+  process, and closing is that of what was opened, or of the object where there
+  is nothing to open.
+- Programs in C are compiled with -O2 -DNDEBUG, in C++ with -O3 too. Those that
+  spin give the CPU away now and then. Nothing is pinned, except where a table says *a CPU for each
   side*: then the driver or producer stays on the first CPU and the server or
   consumer on the last, from when both are ready.
 - What absolute times show most is where the scheduler put the processes: two that
   share a CPU hand over in a few us, waking one on an idle virtual CPU takes tens
   of us. The spread shows it; ratios of sleeping mechanisms inherit it.
 
-`, r.Reps, r.Millis, pauseMicros, flying)
+`, r.Reps, r.Millis, r.Planned, pauseMicros, flying)
 }
 
 // options are the arguments that change what is measured, without paths.
@@ -244,7 +263,7 @@ func (r *Report) writeTargets(p func(string, ...any)) {
 
 func (r *Report) writeSlower(p func(string, ...any)) {
 	p("## Where we are slower, and why\n\n")
-	p("Everything that was faster than the fastest of ours at the same work, and every direct alternative that was faster than its counterpart. The reasons follow from how the mechanisms work; no measurement here separates them.\n\n")
+	p("Everything that was faster than the fastest of ours at the same work, and every direct alternative that was faster than its counterpart. The reasons follow from how the mechanisms work; no measurement here separates them. Where the repetitions of the two overlap, the order could be chance, and *overlap* says so.\n\n")
 	p("| work | faster | by how much | why |\n|---|---|---|---|\n")
 	none := true
 	for _, t := range r.Tables {
@@ -257,8 +276,9 @@ func (r *Report) writeSlower(p func(string, ...any)) {
 				if ours != ref && !slices.Contains(rivals[ours], m) {
 					continue
 				}
-				if s := t.slower(t.median(ours), t.median(m)); s > 1 {
-					p("| %s | %s | %s as fast as %s | %s |\n", t.Title(), mechanisms[m].label, times(s), mechanisms[ours].label, why(t.Group, m))
+				// As it is printed: 1.00x is no difference.
+				if s := t.slower(t.median(ours), t.median(m)); math.Round(s*100) > 100 {
+					p("| %s | %s | %s as fast as %s%s | %s |\n", t.Title(), mechanisms[m].label, times(s), mechanisms[ours].label, t.overlap(ours, m), why(t.Group, m))
 					none = false
 				}
 			}
@@ -270,51 +290,13 @@ func (r *Report) writeSlower(p func(string, ...any)) {
 	p("\n")
 }
 
-func (r *Report) writeTable(p func(string, ...any), t Table, plots bool) {
-	p("### %s\n\n", t.Title())
-	ref := t.reference()
-	rest := !t.Here() && t.Work != Idle
-	switch {
-	case t.Rates():
-		p("| | a second | slower |\n|---|---|---|\n")
-	case rest:
-		p("| | p50 | p99 | p99.9 | slower |\n|---|---|---|---|---|\n")
-	case t.Work == Idle:
-		p("| | memory | allocations | more |\n|---|---|---|---|\n")
-	default:
-		p("| | median | allocations | slower |\n|---|---|---|---|\n")
+// overlap is a remark where the ranges of two mechanisms do.
+func (t Table) overlap(a, b string) string {
+	x, y := t.outcome(a).spreadOf(t.figure), t.outcome(b).spreadOf(t.figure)
+	if x.Min <= y.Max && y.Min <= x.Max {
+		return " (overlap)"
 	}
-	for _, m := range t.Mechs {
-		label, o := mechanisms[m].label, t.outcome(m)
-		if mechanisms[m].kind == Ours {
-			label = "**" + label + "**"
-		}
-		if len(o.Results) == 0 {
-			p("| %s | %s |%s\n", label, o.reason(), strings.Repeat(" |", map[bool]int{true: 1, false: 2}[t.Rates()]+map[bool]int{true: 1}[!t.Rates() && rest]))
-			continue
-		}
-		if len(o.Failed) > 0 {
-			label += fmt.Sprintf(" — %d of %d repetitions failed: %s", len(o.Failed), len(o.Failed)+len(o.Results), o.reason())
-		}
-		ratio := "-"
-		if ref != "" {
-			ratio = times(t.slower(t.median(m), t.median(ref)))
-		}
-		switch {
-		case t.Rates():
-			p("| %s | %s | %s |\n", label, rangeText(o.spreadOf(t.figure), rateText), ratio)
-		case rest:
-			p("| %s | %s | %s | %s | %s |\n", label, rangeText(o.spreadOf(t.figure), timeText),
-				rangeText(o.spreadOf(func(r Result) float64 { return r.P99 }), timeText),
-				timeText(o.spreadOf(func(r Result) float64 { return r.P999 }).Median), ratio)
-		default:
-			p("| %s | %s | %s | %s |\n", label, rangeText(o.spreadOf(t.figure), t.text()), allocs(o.spreadOf(func(r Result) float64 { return r.Allocs }).Median), ratio)
-		}
-	}
-	p("\n")
-	if plots && t.plotted() {
-		p("![%s](%s)\n\n", t.Title(), path.Join("performance", t.plotName()))
-	}
+	return ""
 }
 
 func (r *Report) writeMissing(p func(string, ...any)) {
@@ -322,5 +304,5 @@ func (r *Report) writeMissing(p func(string, ...any)) {
 	for _, s := range slots {
 		p("- %s: %s. A place for its adapter is in bench/mechanisms.go.\n", s.name, s.why)
 	}
-	p("- Scaling with up to 64 consumers, 10,000 connections and 1,000 queues; pinned CPUs.\n")
+	p("- What only hardware counters tell (cache misses, locked instructions): virtual machines often have none.\n")
 }

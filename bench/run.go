@@ -23,7 +23,9 @@ type runner struct {
 	scratch  string // directory for sockets and compiled programs
 	reps     int
 	millis   int
-	records  io.Writer // a line for each repetition
+	limit    time.Duration // begin no repetition that would end later
+	patience time.Duration // how long a measurement may take beyond what it measures
+	records  io.Writer     // a line for each repetition
 	progress io.Writer
 	serial   int
 }
@@ -34,41 +36,61 @@ type Outcome struct {
 	Failed  []string // why, once for each repetition that failed
 }
 
-// run measures a group: each repetition runs all mechanisms before the next
-// begins, so that what the machine does meanwhile meets all alike.
-func (r *runner) run(ctx context.Context, g Group, place string) (map[string]*Outcome, error) {
-	outcomes := map[string]*Outcome{}
-	for rep := range r.reps {
-		for i := range g.Mechs {
-			// A different one begins each time.
-			name := g.Mechs[(i+rep)%len(g.Mechs)]
-			o := outcomes[name]
-			if o == nil {
-				o = new(Outcome)
-				outcomes[name] = o
-			}
-			if len(o.Failed) > 0 && len(o.Results) == 0 {
-				continue // it does not work: once is enough
-			}
-			rec := Record{Rep: rep + 1, Load: load()}
-			rec.Job = Job{Mech: name, Work: g.Work, Size: g.Size, Producers: g.Producers, Consumers: g.Consumers, Apart: g.Apart, Millis: r.millis}
-			res, err := r.once(ctx, rec.Job)
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if rec.Res = res; err != nil {
-				rec.Error = err.Error()
-				o.Failed = append(o.Failed, rec.Error)
-			} else {
-				o.Results = append(o.Results, res)
-			}
-			if err := json.NewEncoder(r.records).Encode(rec); err != nil {
-				return nil, err
-			}
-			fmt.Fprintf(r.progress, "%s %d/%d %-24s %-16s %s\n", place, rep+1, r.reps, g.Key(), name, outcomeText(g, res, err))
-		}
+// run measures all groups once, then all again. Within a group all mechanisms
+// run one after the other, so that what the machine does meanwhile meets all
+// alike. It makes no more repetitions than fit the limit, but always one, and
+// returns how many.
+func (r *runner) run(ctx context.Context, groups []Group) ([]Table, int, error) {
+	var tables []Table
+	for _, g := range groups {
+		tables = append(tables, Table{g, map[string]*Outcome{}})
 	}
-	return outcomes, nil
+	begin, longest := time.Now(), time.Duration(0)
+	for rep := range r.reps {
+		from := time.Now()
+		if rep > 0 && from.Sub(begin)+longest > r.limit {
+			return tables, rep, nil
+		}
+		for i, t := range tables {
+			if err := r.round(ctx, t, rep, fmt.Sprintf("[%d/%d, %d/%d]", rep+1, r.reps, i+1, len(tables))); err != nil {
+				return nil, 0, err
+			}
+		}
+		longest = max(longest, time.Since(from))
+	}
+	return tables, r.reps, nil
+}
+
+// round runs each mechanism of a table once, each time beginning with another.
+func (r *runner) round(ctx context.Context, t Table, rep int, place string) error {
+	for i := range t.Mechs {
+		name := t.Mechs[(i+rep)%len(t.Mechs)]
+		o := t.Outcomes[name]
+		if o == nil {
+			o = new(Outcome)
+			t.Outcomes[name] = o
+		}
+		if len(o.Failed) > 0 && len(o.Results) == 0 {
+			continue // it does not work: once is enough
+		}
+		rec := Record{Rep: rep + 1, Load: load()}
+		rec.Job = Job{Mech: name, Work: t.Work, Size: t.Size, Producers: t.Producers, Consumers: t.Consumers, Many: t.Many, Apart: t.Apart, Millis: r.millis}
+		res, err := r.once(ctx, rec.Job)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if rec.Res = res; err != nil {
+			rec.Error = err.Error()
+			o.Failed = append(o.Failed, rec.Error)
+		} else {
+			o.Results = append(o.Results, res)
+		}
+		if err := json.NewEncoder(r.records).Encode(rec); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.progress, "%s %-24s %-16s %s\n", place, t.Key(), name, outcomeText(t.Group, res, err))
+	}
+	return nil
 }
 
 func outcomeText(g Group, res Result, err error) string {
@@ -80,6 +102,8 @@ func outcomeText(g Group, res Result, err error) string {
 		return rateText(res.Rate)
 	case g.Work == Idle:
 		return bytesText(res.Bytes)
+	case res.P99 == 0:
+		return timeText(res.P50)
 	}
 	return fmt.Sprintf("p50 %s, p99 %s", timeText(res.P50), timeText(res.P99))
 }
@@ -95,7 +119,7 @@ func (r *runner) once(ctx context.Context, j Job) (res Result, err error) {
 	}
 	defer func() {
 		os.RemoveAll(j.Dir)
-		for _, name := range []string{j.Name, j.Name + "-a", j.Name + "-b"} {
+		for _, name := range j.queues() {
 			if e := queue.Remove(name); e != nil && !errors.Is(e, os.ErrNotExist) {
 				err = errors.Join(err, e)
 			}
@@ -108,31 +132,37 @@ func (r *runner) once(ctx context.Context, j Job) (res Result, err error) {
 			return res, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second+3*j.length())
+	patience := r.patience + 3*j.length()
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if m.program != nil {
-		cmd, err = m.program.command(ctx, r.scratch, &j)
+		cmd, err = m.program.command(limited, r.scratch, &j)
 	} else {
 		var plain *exec.Cmd
 		if plain, err = roleCommand("drive", &j); err == nil {
-			cmd = exec.CommandContext(ctx, plain.Path)
+			cmd = exec.CommandContext(limited, plain.Path)
 			cmd.Env = plain.Env
 		}
 	}
 	if err != nil {
 		return res, err
 	}
-	// The whole group of processes ends with the driver.
+	// The whole group of processes ends with the driver, or with its time.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	defer func() {
+		if cmd.Process != nil {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // as a rule nobody is left
+		}
+	}()
 	cmd.WaitDelay = 2 * time.Second
 	var out bytes.Buffer
 	said := new(tail)
 	cmd.Stdout, cmd.Stderr = &out, said
 	err = cmd.Run()
 	switch {
-	case ctx.Err() != nil:
-		return res, fmt.Errorf("not finished after %v, killed", 15*time.Second+3*j.length())
+	case limited.Err() != nil:
+		return res, fmt.Errorf("not finished after %v, killed", patience)
 	case err != nil && said.String() != "":
 		return res, errors.New(said.String())
 	case err != nil:

@@ -4,18 +4,34 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 )
 
 // TestMain is every process of a measurement, when it is started as one.
 func TestMain(m *testing.M) {
+	mechanisms["test-broken"] = &mechanism{label: "a broken peer", kind: Peer, ping: &pinger{serve: func(*Job, func()) error { return errors.New("cannot serve today") }}}
+	mechanisms["test-hanging"] = &mechanism{label: "a hanging peer", kind: Peer, ping: &pinger{
+		serve: func(j *Job, ready func()) error {
+			if err := os.WriteFile(j.Name, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+				return err
+			}
+			ready()
+			select {}
+		},
+		dial: func(*Job) (func([]byte) error, error) { select {} },
+	}}
 	if role := os.Getenv("BENCH_ROLE"); role != "" {
 		if err := runRole(role, os.Getenv("BENCH_JOB")); err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")
@@ -39,8 +55,12 @@ func TestPlanIsComplete(t *testing.T) {
 				continue
 			}
 			switch g.Work {
-			case PingPong, Paced, InFlight, Relay:
+			case PingPong, Paced, Asleep, InFlight, Relay:
 				is.True(m.ping != nil)
+			case Many:
+				is.True(m.many != nil)
+			case Objects:
+				is.True(m.object != nil)
 			case OneWay, Batched:
 				is.True(m.flow != nil)
 			case Idle:
@@ -51,7 +71,7 @@ func TestPlanIsComplete(t *testing.T) {
 		}
 	}
 	for name := range mechanisms {
-		if !planned[name] {
+		if !planned[name] && !strings.HasPrefix(name, "test-") {
 			t.Errorf("%s is in no table", name)
 		}
 	}
@@ -64,7 +84,7 @@ func TestTargetsFindTheirFigures(t *testing.T) {
 	for _, g := range plan(false, nil) {
 		table := Table{g, map[string]*Outcome{}}
 		for _, m := range g.Mechs {
-			table.Outcomes[m] = &Outcome{Results: []Result{{P50: 2, Rate: 2, Allocs: 2, Bytes: 2}}}
+			table.Outcomes[m] = &Outcome{Results: []Result{{P50: 2, Rate: 2, Allocs: 2, Bytes: 2, Steps: &Steps{Create: 2}}}}
 		}
 		r.Tables = append(r.Tables, table)
 	}
@@ -113,27 +133,98 @@ func TestRun(t *testing.T) {
 	is.Equal(len(left), 0)
 }
 
+// What is in no other test runs too, for a moment: what it measures, and that it
+// leaves nothing behind.
+func TestEveryKindOfWork(t *testing.T) {
+	is := is.New(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	before, err := filepath.Glob("/dev/shm/*bench-*")
+	is.NoErr(err)
+	var out, progress strings.Builder
+	r := &runner{scratch: t.TempDir(), reps: 1, millis: 1, patience: time.Minute, records: &out, progress: &progress}
+	_, _, err = r.run(t.Context(), plan(false, regexp.MustCompile(
+		"(asleep/64/queue|paced/64/queue|connections-10/64/(socket|rpc|unixconn|ttrpc)|queues-10/64/queue|consumers-4/64/queue|"+
+			"relay/16777216/(relay|relay-socket|copy)|uncontended/64/(go-chan|queue-local-in-place)|memcpy/65536/shm|"+
+			"objects/65536/(shm|file|socket|fifo|pipe|queue|net|mkfifo)|one-way-1x1/4096/.*pipe-raw|idle/1000/(shm|queue)-idle)$|objects/65536/.*-object$")))
+	is.NoErr(err)
+	for line := range strings.Lines(out.String()) {
+		var rec Record
+		is.NoErr(json.Unmarshal([]byte(line), &rec))
+		if rec.Error != "" || rec.Res.Count == 0 {
+			t.Errorf("%s", line)
+		}
+	}
+	after, err := filepath.Glob("/dev/shm/*bench-*")
+	is.NoErr(err)
+	is.Equal(after, before)
+}
+
 // A peer that is absent or fails is named, with the reason, beside the others.
 func TestFailuresAreReported(t *testing.T) {
 	is := is.New(t)
-	for name, m := range map[string]*mechanism{
-		"test-absent": {label: "an absent peer", kind: Peer, program: &program{source: "zmq.c", build: []string{"no-such-compiler"}}},
-		"test-broken": {label: "a broken peer", kind: Peer, ping: &pinger{serve: func(*Job, func()) error { return errors.New("cannot serve today") }}},
-	} {
-		mechanisms[name] = m
-		defer delete(mechanisms, name)
-	}
+	mechanisms["test-absent"] = &mechanism{label: "an absent peer", kind: Peer, program: &program{source: "zmq.c", build: []string{"no-such-compiler"}}}
+	defer delete(mechanisms, "test-absent")
 	g := Group{Work: PingPong, Size: 64, Mechs: []string{"test-absent", "test-broken"}}
 	var records bytes.Buffer
-	r := &runner{scratch: t.TempDir(), reps: 3, millis: 5, records: &records, progress: io.Discard}
-	outcomes, err := r.run(t.Context(), g, "")
+	r := &runner{scratch: t.TempDir(), reps: 3, millis: 5, limit: time.Hour, patience: time.Minute, records: &records, progress: io.Discard}
+	tables, n, err := r.run(t.Context(), []Group{g})
 	is.NoErr(err)
-	is.Equal(outcomes["test-absent"].reason(), "absent: no no-such-compiler here")
+	is.Equal(n, 3)
+	is.Equal(tables[0].Outcomes["test-absent"].reason(), "absent: no no-such-compiler here")
 	is.Equal(bytes.Count(records.Bytes(), []byte("\n")), 2) // what never worked isn't tried again
 	var out strings.Builder
-	is.NoErr((&Report{Tables: []Table{{g, outcomes}}}).write(&out, false))
+	is.NoErr((&Report{Tables: tables}).write(&out, false))
 	is.True(strings.Contains(out.String(), "| an absent peer | absent: no no-such-compiler here |"))
-	is.True(strings.Contains(out.String(), "| a broken peer | no mechanism \"test-broken\" |")) // its process, this binary anew, has none
+	is.True(strings.Contains(out.String(), "| a broken peer | cannot serve today |"))
+}
+
+// A peer that hangs is killed with all its processes, reported, and stops nobody.
+func TestHangingPeersAreKilled(t *testing.T) {
+	is := is.New(t)
+	t.Chdir(t.TempDir()) // where the server says who it is
+	r := &runner{scratch: t.TempDir(), reps: 2, millis: 5, limit: time.Hour, patience: time.Second, records: io.Discard, progress: io.Discard}
+	tables, _, err := r.run(t.Context(), []Group{{Work: PingPong, Size: 64, Mechs: []string{"test-hanging"}}})
+	is.NoErr(err)
+	is.Equal(tables[0].Outcomes["test-hanging"].reason(), "not finished after 1.015s, killed")
+	servers, err := filepath.Glob("bench-*")
+	is.NoErr(err)
+	is.Equal(len(servers), 1)
+	pid, err := os.ReadFile(servers[0])
+	is.NoErr(err)
+	n, err := strconv.Atoi(string(pid))
+	is.NoErr(err)
+	for begin := time.Now(); syscall.Kill(n, 0) == nil && !zombie(n); {
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("server %d lives on", n)
+		}
+	}
+}
+
+// zombie reports whether a process has ended, though nobody waited for it.
+func zombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && bytes.Contains(stat, []byte(") Z "))
+}
+
+// A run that has no time left makes fewer repetitions, but never none.
+func TestLimit(t *testing.T) {
+	is := is.New(t)
+	r := &runner{scratch: t.TempDir(), reps: 5, millis: 5, limit: time.Nanosecond, patience: time.Minute, records: io.Discard, progress: io.Discard}
+	tables, n, err := r.run(t.Context(), plan(false, regexp.MustCompile("identity/0/acl-peer")))
+	is.NoErr(err)
+	is.Equal(n, 1)
+	is.Equal(len(tables[0].Outcomes["acl-peer"].Results), 1)
+}
+
+// Whatever turns out to be faster than ours, the report says why.
+func TestEveryPeerHasAReason(t *testing.T) {
+	for _, g := range groups() {
+		for _, name := range g.Mechs {
+			if mechanisms[name].kind != Ours && strings.HasPrefix(why(g, name), "Unknown") {
+				t.Errorf("%s in %s has none", name, g.Key())
+			}
+		}
+	}
 }
 
 // The peers in C agree with the plan: unknown names are errors, not figures.

@@ -11,7 +11,7 @@ func why(g Group, mech string) string {
 	if text := reasons[mech]; text != "" {
 		return text
 	}
-	return "Not examined."
+	return "Unknown: nobody has compared their profiles."
 }
 
 var reasons = map[string]string{
@@ -37,5 +37,22 @@ var reasons = map[string]string{
 	"net-idle":        "It keeps nothing of the peer's identity, and has no buffer for descriptors.",
 	"ospipe-idle":     "It has no read-ahead buffer.",
 	"peercred":        "One system call. PeerOf also reads the groups, pins the process by a descriptor, and checks that they fit together.",
-	"go-chan":         "A channel moves the header of a slice within one process.",
+	"go-chan":         "A channel lies within one process and is guarded by one lock: nothing to map, nobody to survive.",
+	"net-rpc":         "A call in gob is a message each way as well. Ours adds a deadline and cancellation for each call, a code with each error, and a check that the caller may.",
+	"ttrpc":           "A call is a message each way as well. Ours adds credit for streams, open files, and a check that the caller may.",
+	"grpc":            "It gathers frames of many calls in one write, in goroutines of its own.",
+	"zmq4":            "It hands messages to goroutines of its own. What they have not written dies with the process.",
+	"py-pipe":         "Blocking system calls, and a length and its message in one write, as ours; no poller and no context.",
+	"py-queue":        "A thread feeds the pipe: put returns before the kernel has the message, which dies with the process.",
+	"py-connection":   "Blocking system calls, and a length and its message in one write, as ours; no poller and no context.",
+	"py-shm":          "It maps the file and nothing else: memory that is truncated or not there kills the process.",
+	"ospipe-raw":      "It does less for each call: no turn that ends with a context.",
+	"copy":            "Where few bytes move, setting up costs more than the copy saves.",
+	"copy-socket":     "Who fills the socket limits it: a splice takes what is there, in pieces as small as the sender's buffers.",
+	"casbin":          "It compares the request with rules in order, and the first may decide.",
+	"casbin-rbac":     "It compares the request with rules in order, and the first may decide.",
+	"casbin-cached":   "It looks up the whole request in a map, after the same one was decided before.",
+	"c-memcpy":        "WriteAt checks bounds, whether the region is still open, and guards against memory that goes away.",
+	"map-idle":        "Only the page itself. Ours keeps what ends waits on Close and turns a fault into an error.",
+	"mkfifo-object":   "It checks neither owner, type nor mode, and would hang if the other end never came.",
 }

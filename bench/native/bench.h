@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LAST = 0xff, SENDS = 1, RECEIVES = 2 };
+enum { LAST = 0xff, SENDS = 1, RECEIVES = 2, PROCESSES = 128, PAUSE = 300000 /* ns, before a round trip to a process that sleeps */ };
 
 struct mechanism {
 	const char *name;
@@ -42,7 +42,7 @@ static struct shared {
 	int step[8]; // how many processes have reached a point
 	int sending; // producers that have not finished
 	int finished;
-	int64_t start, end[64], count[64], sent[64];
+	int64_t start, end[PROCESSES], count[PROCESSES], sent[PROCESSES];
 } *shared;
 
 static inline void die(const char *what) {
@@ -143,9 +143,13 @@ static inline void round_trips(const struct mechanism *m) {
 	if (m->open)
 		m->open(pid ? 0 : 1, SENDS);
 	meet(1, 2);
+	int asleep = strcmp(work, "asleep") == 0;
+	int64_t pause = asleep || strcmp(work, "paced") == 0 ? PAUSE : 0, think = asleep ? PAUSE : 0;
 	if (pid == 0) {
 		for (;;) {
 			m->recv(0, answer);
+			for (int64_t from = now(); asleep && now() < from + think;)
+				;
 			m->send(1, answer);
 			if (m->flush)
 				m->flush(1);
@@ -154,7 +158,6 @@ static inline void round_trips(const struct mechanism *m) {
 	const long most = 1 << 20;
 	int64_t *samples = (int64_t *)malloc(most * sizeof *samples);
 	memset(samples, 1, most * sizeof *samples);
-	int64_t pause = strcmp(work, "paced") == 0 ? 300000 : 0;
 	int64_t warm = now() + millis * (int64_t)200000, end = warm + millis * (int64_t)1000000;
 	long n = 0;
 	for (int64_t t = now(); n < most && (n == 0 || t < end);) {
@@ -167,7 +170,7 @@ static inline void round_trips(const struct mechanism *m) {
 		m->recv(1, answer);
 		t = now();
 		if (t > warm)
-			samples[n++] = t - from;
+			samples[n++] = t - from - think;
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, 0, 0);
@@ -180,7 +183,7 @@ static inline void one_way(const struct mechanism *m) {
 	int all = producers + consumers;
 	char *message = (char *)malloc(size);
 	memset(message, 1, size);
-	pid_t pids[64];
+	pid_t pids[PROCESSES];
 	shared->sending = producers;
 	for (int i = 0; i < all; i++) {
 		if ((pids[i] = child()) != 0)
@@ -255,6 +258,74 @@ static inline void one_way(const struct mechanism *m) {
 	printf("{\"rate\":%.1f,\"count\":%lld}\n", n / ((end - start) / 1e9), (long long)n);
 }
 
+// alone sends and receives in one process, with nobody else there.
+static inline void alone(const struct mechanism *m) {
+	enum { ROUND = 512 };
+	char *message = (char *)malloc(size), *answer = (char *)malloc(size);
+	memset(message, 1, size);
+	memset(answer, 1, size);
+	const long most = 1 << 16;
+	int64_t *samples = (int64_t *)malloc(most * sizeof *samples), end = now() + millis * (int64_t)1000000;
+	long n = 0;
+	for (int64_t t = now(); n < most && t < end; n++) {
+		int64_t from = t;
+		for (int k = 0; k < ROUND; k++) {
+			m->send(0, message);
+			m->recv(0, answer);
+		}
+		samples[n] = (t = now()) - from;
+	}
+	qsort(samples, n, sizeof *samples, by_value);
+	printf("{\"p50\":%.1f,\"p99\":%.1f,\"count\":%ld}\n", percentile(samples, n, 0.5) / (double)ROUND,
+	       percentile(samples, n, 0.99) / (double)ROUND, n * ROUND);
+}
+
+// An object that processes make to reach each other. The functions die if they
+// can't.
+struct object {
+	const char *name;
+	void (*create)(const char *name);
+	void (*open)(const char *name); // beside its maker; 0: there is nothing to open
+	void (*close)(void);            // what was opened; 0: nothing to close
+	void (*remove)(const char *name); // and let go of it
+};
+
+// lives makes, opens, closes and removes an object, again and again.
+static inline void lives(const struct object *o) {
+	enum { CREATE, OPEN, CLOSE, REMOVE, STEPS };
+	const long most = 1 << 14;
+	int64_t *samples[STEPS], end = now() + millis * (int64_t)1000000;
+	char name[64];
+	long n = 0;
+	snprintf(name, sizeof name, "/bench-%d", getpid());
+	for (int k = 0; k < STEPS; k++)
+		samples[k] = (int64_t *)malloc(most * sizeof **samples);
+	for (; n < most && (n < 4 || now() < end); n++) {
+		int64_t t[STEPS + 1];
+		t[CREATE] = now();
+		o->create(name);
+		t[OPEN] = now();
+		if (o->open)
+			o->open(name);
+		t[CLOSE] = now();
+		if (o->close)
+			o->close();
+		t[REMOVE] = now();
+		o->remove(name);
+		t[STEPS] = now();
+		for (int k = 0; k < STEPS; k++)
+			samples[k][n] = t[k + 1] - t[k];
+	}
+	double p[STEPS], all = 0;
+	for (int k = 0; k < STEPS; k++) {
+		qsort(samples[k], n, sizeof **samples, by_value);
+		p[k] = (k == OPEN && !o->open) || (k == CLOSE && !o->close) ? 0 : percentile(samples[k], n, 0.5);
+		all += p[k];
+	}
+	printf("{\"p50\":%.1f,\"count\":%ld,\"steps\":{\"create\":%.1f,\"open\":%.1f,\"close\":%.1f,\"remove\":%.1f}}\n",
+	       all, n, p[CREATE], p[OPEN], p[CLOSE], p[REMOVE]);
+}
+
 static inline const struct mechanism *begin(int argc, char **argv, const struct mechanism *all, int n) {
 	if (argc != 9) {
 		fprintf(stderr, "usage: %s mechanism work size producers consumers milliseconds dir anywhere|apart\n", argv[0]);
@@ -280,8 +351,10 @@ static inline int measure(const struct mechanism *m) {
 	signal(SIGPIPE, SIG_IGN);
 	if (m->setup)
 		m->setup();
-	if (strcmp(work, "ping-pong") == 0 || strcmp(work, "paced") == 0)
+	if (strcmp(work, "ping-pong") == 0 || strcmp(work, "paced") == 0 || strcmp(work, "asleep") == 0)
 		round_trips(m);
+	else if (strcmp(work, "uncontended") == 0)
+		alone(m);
 	else
 		one_way(m);
 	if (m->remove)

@@ -25,4 +25,25 @@ static void take(int ch, char *msg) {
 
 static const struct mechanism all[] = {{"boost-mq", setup, 0, put, take, 0, 0}};
 
-int main(int argc, char **argv) { return measure(begin(argc, argv, all, 1)); }
+// The life of a queue of 16 messages.
+static message_queue *made, *opened;
+
+static void create(const char *name) { made = new message_queue(boost::interprocess::create_only, name + 1, 16, size / 16); }
+
+static void open_(const char *name) { opened = new message_queue(boost::interprocess::open_only, name + 1); }
+
+static void close_() { delete opened; }
+
+static void remove_(const char *name) {
+	delete made;
+	message_queue::remove(name + 1);
+}
+
+static const struct object life = {"boost-mq", create, open_, close_, remove_};
+
+int main(int argc, char **argv) {
+	const struct mechanism *m = begin(argc, argv, all, 1);
+	if (strcmp(work, "objects") != 0)
+		return measure(m);
+	lives(&life);
+}

@@ -1,4 +1,4 @@
-"""Python's multiprocessing: Pipe, Queue, connection.
+"""Python's multiprocessing: Pipe, Queue, connection, SharedMemory.
 
 usage: peers.py mechanism work size producers consumers milliseconds dir anywhere
 """
@@ -9,6 +9,7 @@ import multiprocessing as mp
 import multiprocessing.connection as connection
 import sys
 import time
+from multiprocessing.shared_memory import SharedMemory
 
 LAST = b"\xff"
 
@@ -82,9 +83,46 @@ def produce(ends, ready, message, seconds, result):
     result.put((n, start))
 
 
+def shared_memory(work, size, seconds):
+    """Copies into a segment, or segments made, opened, closed and removed."""
+    clock = time.monotonic_ns
+    end = clock() + seconds * 1e9
+    if work == "memcpy":
+        segment, message, n = SharedMemory(create=True, size=size), bytes(size), 0
+        try:
+            segment.buf[:size] = message
+            start = clock()
+            while clock() < end:
+                for _ in range(16):
+                    segment.buf[:size] = message
+                n += 16
+            return {"rate": n / ((clock() - start) / 1e9), "count": n}
+        finally:
+            segment.close()
+            segment.unlink()
+    samples = []
+    while len(samples) < 4 or clock() < end:
+        times = [clock()]
+        segment = SharedMemory(create=True, size=size)
+        times.append(clock())
+        again = SharedMemory(segment.name)
+        times.append(clock())
+        again.close()
+        times.append(clock())
+        segment.close()
+        segment.unlink()
+        times.append(clock())
+        samples.append([b - a for a, b in zip(times, times[1:])])
+    steps = [percentile(sorted(step), 0.5) for step in zip(*samples)]
+    return {"p50": sum(steps), "count": len(samples), "steps": dict(zip(("create", "open", "close", "remove"), steps))}
+
+
 def main():
     mechanism, work, size, producers, consumers, millis, directory, _ = sys.argv[1:]
     size, producers, consumers, seconds = int(size), int(producers), int(consumers), int(millis) / 1000
+    if mechanism == "py-shm":
+        print(json.dumps(shared_memory(work, size, seconds)), flush=True)
+        return
     mp.set_start_method("fork")
     ends = {"py-pipe": PipeEnds, "py-queue": QueueEnds, "py-connection": lambda: SocketEnds(directory)}[mechanism]()
     message = b"\x01" * size
