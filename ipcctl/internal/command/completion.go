@@ -12,9 +12,10 @@ import (
 
 func completionVerb() *node {
 	return &node{
-		name:  "completion",
-		usage: "print a script that makes a shell complete verbs, flags and object names",
-		args:  "bash|zsh|fish",
+		name:    "completion",
+		instant: true,
+		usage:   "print a script that makes a shell complete verbs, flags and object names",
+		args:    "bash|zsh|fish",
 		examples: []example{
 			{"source <(ipcctl completion bash)", "in ~/.bashrc"},
 			{"source <(ipcctl completion zsh)", "in ~/.zshrc, after compinit"},

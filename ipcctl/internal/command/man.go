@@ -13,9 +13,10 @@ import (
 
 func manVerb() *node {
 	return &node{
-		name:  "man",
-		usage: "print the manual page of the command or of a verb",
-		args:  "[VERB...]",
+		name:    "man",
+		instant: true,
+		usage:   "print the manual page of the command or of a verb",
+		args:    "[VERB...]",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Usage: "write the pages of all verbs into `FOLDER`"},
 		},

@@ -17,6 +17,7 @@ type node struct {
 	examples []example
 	flags    []cli.Flag
 	hidden   bool
+	instant  bool              // it ends by itself at once and has nothing to clean up
 	run      func(*call) error // nil for a group
 	children []*node
 }
@@ -96,20 +97,20 @@ func takesValue(f cli.Flag) bool {
 	return ok && d.TakesValue()
 }
 
-// commands translates the children of n for the parser.
-func (n *node) commands(run func(*node, *cli.Context) error) []*cli.Command {
-	var out []*cli.Command
-	for _, c := range n.children {
-		out = append(out, &cli.Command{
-			Name:            c.name,
-			HideHelp:        true,
-			HideHelpCommand: true,
-			Flags:           c.flags,
-			Subcommands:     c.commands(run),
-			Action:          func(cc *cli.Context) error { return run(c, cc) },
-		})
+// commands translates the verb that path leads to, and no other, for the parser.
+func (n *node) commands(path []string, run func(*node, *cli.Context) error) []*cli.Command {
+	if len(path) == 0 {
+		return nil
 	}
-	return out
+	c := n.child(path[0])
+	return []*cli.Command{{
+		Name:            c.name,
+		HideHelp:        true,
+		HideHelpCommand: true,
+		Flags:           c.flags,
+		Subcommands:     c.commands(path[1:], run),
+		Action:          func(cc *cli.Context) error { return run(c, cc) },
+	}}
 }
 
 // checkArgs compares the number of arguments with what n.args declares: X is

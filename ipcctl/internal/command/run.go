@@ -56,6 +56,25 @@ func (s signalled) Error() string { return "interrupted by " + s.sig.String() }
 // verb that a signal ended cleans up first; then the process dies of that
 // signal, so that a shell's loop around it ends too.
 func Main() int {
+	err := run(os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	var (
+		by    signalled
+		quiet silent
+	)
+	switch {
+	case err == nil || errors.As(err, &quiet): // the verb's own output has said it
+	case errors.As(err, &by):
+		dieOf(by.sig)
+	default:
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return statusOf(err)
+}
+
+// untilSignal returns a context that a signal ends. It costs half a
+// millisecond, as long as a small program takes to start: only a verb that
+// could have something to clean up pays it.
+func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, stopSignals()...)
@@ -64,51 +83,29 @@ func Main() int {
 		signal.Stop(signals) // a second signal ends the process at once
 		cancel(signalled{s})
 	}()
-	code := Run(ctx, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
-	var by signalled
-	if code != statusDone && errors.As(context.Cause(ctx), &by) {
-		dieOf(by.sig)
-	}
-	return code
+	return ctx
 }
 
-// Run runs one command line, without the program's name, and returns its exit
-// status. It writes at most one line about a failure to s.Err.
-func Run(ctx context.Context, line []string, s Streams) int {
-	name, err := run(ctx, line, s)
-	if err == nil {
-		return statusDone
-	}
-	code := statusOf(err)
-	var quiet silent
-	switch {
-	case errors.As(err, &quiet): // the verb's own output has said it
-	case errors.As(context.Cause(ctx), new(signalled)):
-	default:
-		fmt.Fprintln(s.Err, explain(name, err))
-	}
-	return code
-}
-
-// run returns the full name of the verb beside its error.
-func run(ctx context.Context, line []string, s Streams) (string, error) {
+// run runs one command line, without the program's name. Its error is the line
+// that a person reads.
+func run(line []string, s Streams) error {
 	root := tree()
 	req, err := arrange(root, line)
 	name := strings.Join(append([]string{root.name}, req.path...), " ")
 	if err != nil {
-		return name, err
+		return explain(name, err)
 	}
 	out := bufio.NewWriter(s.Out)
 	paint, width := terminal(s.Out)
 	switch {
 	case req.version:
 		fmt.Fprintln(out, versionText())
-		return name, out.Flush()
+		return explain(name, out.Flush())
 	case req.help || len(req.path) == 0:
 		writeHelp(out, req.node, name, paint)
-		return name, out.Flush()
+		return explain(name, out.Flush())
 	case req.node.run == nil:
-		return name, usagef("which verb? One of: %s", strings.Join(req.node.names(), ", "))
+		return explain(name, usagef("which verb? One of: %s", strings.Join(req.node.names(), ", ")))
 	}
 
 	var failed error
@@ -121,25 +118,31 @@ func run(ctx context.Context, line []string, s Streams) (string, error) {
 		ErrWriter:       io.Discard,
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
 		ExitErrHandler:  func(*cli.Context, error) {},
-		Commands: root.commands(func(n *node, cc *cli.Context) error {
+		Commands: root.commands(req.path, func(n *node, cc *cli.Context) error {
 			if err := n.checkArgs(cc.Args().Slice()); err != nil {
 				return err
 			}
 			if cc.Bool("lines") && cc.Args().Len() > 1 {
 				return usagef("--lines reads stdin, so it takes no message arguments")
 			}
-			c := &call{flags: cc, ctx: ctx, in: s.In, out: out, err: s.Err, paint: paint, width: width}
+			c := &call{flags: cc, ctx: context.Background(), in: s.In, out: out, err: s.Err, paint: paint, width: width}
+			if !n.instant {
+				c.ctx = untilSignal()
+			}
 			failed = n.guarded(c)
 			if err := c.flush(); failed == nil && err != nil {
 				failed = err
 			}
+			if by := context.Cause(c.ctx); failed != nil && by != nil {
+				failed = by
+			}
 			return nil
 		}),
 	}
-	if err := app.RunContext(ctx, append([]string{root.name}, req.args...)); err != nil {
-		return name, usagef("%s", strings.TrimSuffix(err.Error(), ": parse error"))
+	if err := app.Run(append([]string{root.name}, req.args...)); err != nil {
+		return explain(name, usagef("%s", strings.TrimSuffix(err.Error(), ": parse error")))
 	}
-	return name, failed
+	return explain(name, failed)
 }
 
 // guarded runs the verb. Whatever goes wrong inside, memory that another

@@ -96,9 +96,21 @@ func isAny(err error, targets ...error) bool {
 // isInUse says whether another socket has the address.
 func isInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
-// explain writes an error as the one line that a person reads: the verb, what
+// told is an error as a person reads it, in one line.
+type told struct {
+	error
+	line string
+}
+
+func (t *told) Error() string { return t.line }
+func (t *told) Unwrap() error { return t.error }
+
+// explain makes an error the one line that a person reads: the verb, what
 // failed on what, and what to do.
-func explain(name string, err error) string {
+func explain(name string, err error) error {
+	if err == nil {
+		return nil
+	}
 	text := strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; "))
 	var (
 		with  *advised
@@ -111,8 +123,8 @@ func explain(name string, err error) string {
 	case errors.As(err, &usage):
 		advice = fmt.Sprintf("see %q", name+" --help")
 	}
-	if advice == "" {
-		return name + ": " + text
+	if advice != "" {
+		advice = " (" + advice + ")"
 	}
-	return name + ": " + text + " (" + advice + ")"
+	return &told{err, name + ": " + text + advice}
 }

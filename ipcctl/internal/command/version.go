@@ -11,9 +11,10 @@ import (
 
 func versionVerb() *node {
 	return &node{
-		name:  "version",
-		usage: "print the version of this command",
-		flags: []cli.Flag{jsonFlag},
+		name:    "version",
+		instant: true,
+		usage:   "print the version of this command",
+		flags:   []cli.Flag{jsonFlag},
 		examples: []example{
 			{"ipcctl version", "the version, the Go release and the platform"},
 		},

@@ -1,0 +1,40 @@
+package command_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// BenchmarkStartUp compares "ipcctl version" with a program that prints one
+// line: both start by turns, so that a busy moment hits both.
+func BenchmarkStartUp(b *testing.B) {
+	dir := b.TempDir()
+	source, hello := filepath.Join(dir, "main.go"), filepath.Join(dir, "hello")
+	if err := os.WriteFile(source, []byte("package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", hello, source).CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	var took [2][]time.Duration
+	for b.Loop() {
+		for i, line := range [][]string{{hello}, {binary, "version"}} {
+			began := time.Now()
+			if err := exec.Command(line[0], line[1:]...).Run(); err != nil {
+				b.Fatal(err)
+			}
+			took[i] = append(took[i], time.Since(began))
+		}
+	}
+	median := func(d []time.Duration) float64 {
+		slices.Sort(d)
+		return d[len(d)/2].Seconds() * 1e3
+	}
+	b.ReportMetric(median(took[0]), "hello-ms")
+	b.ReportMetric(median(took[1]), "version-ms")
+	b.ReportMetric(median(took[1])/median(took[0]), "times")
+}
