@@ -21,6 +21,9 @@ import (
 type desc struct {
 	name     string // what errors call it: a path, or "" for an anonymous pipe
 	file     *os.File
+	fd       int                                   // of file; see quick
+	once     func(fd int, buf []byte) (int, error) // read(2) or write(2)
+	whole    bool                                  // a transfer moves all of its bytes
 	closed   atomic.Bool
 	do       func(step func(fd uintptr) bool) error // RawConn.Read or .Write
 	step     func(fd uintptr) bool
@@ -28,10 +31,12 @@ type desc struct {
 	relay    atomic.Pointer[context.CancelFunc] // ends the Relay that is under way
 
 	buf   []byte
+	tail  []byte // what is written after buf, as if it were one with it
 	n     int
 	err   error
 	wait  bool   // park until the descriptor is ready; otherwise report EAGAIN
 	brief bool   // don't wait at all: report EAGAIN
+	slow  bool   // the last transfer had to wait
 	stay  bool   // no writer is no end: park until the next one comes
 	none  bool   // the last read found no writer
 	head  []byte // bytes that were read while waiting for the first writer
@@ -42,9 +47,9 @@ func newReadDesc(f *os.File, name string) (*desc, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &desc{name: name, file: f, do: raw.Read, deadline: f.SetReadDeadline}
+	d := &desc{name: name, file: f, once: unix.Read, do: raw.Read, deadline: f.SetReadDeadline}
 	d.step = d.readStep
-	return d, nil
+	return d, raw.Control(func(fd uintptr) { d.fd = int(fd) })
 }
 
 func newWriteDesc(f *os.File, name string) (*desc, error) {
@@ -52,9 +57,9 @@ func newWriteDesc(f *os.File, name string) (*desc, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &desc{name: name, file: f, do: raw.Write, deadline: f.SetWriteDeadline}
+	d := &desc{name: name, file: f, once: unix.Write, whole: true, do: raw.Write, deadline: f.SetWriteDeadline}
 	d.step = d.writeStep
-	return d, nil
+	return d, raw.Control(func(fd uintptr) { d.fd = int(fd) })
 }
 
 // readStep reads once. It returns false to be called again when the descriptor
@@ -68,10 +73,10 @@ func (d *desc) readStep(fd uintptr) bool {
 		d.none = n == 0 && err == nil && len(d.buf) > 0
 		switch {
 		case err == unix.EAGAIN:
-			d.err = unix.EAGAIN
+			d.err, d.slow = unix.EAGAIN, true
 			return !d.wait
 		case d.none && d.stay:
-			d.err = unix.EAGAIN
+			d.err, d.slow = unix.EAGAIN, true
 			return !d.wait || !pollerSeesWriters
 		}
 		d.n, d.err = max(n, 0), err
@@ -82,7 +87,7 @@ func (d *desc) readStep(fd uintptr) bool {
 // writeStep writes until everything is out or the pipe is full.
 func (d *desc) writeStep(fd uintptr) bool {
 	for { // ends: every round writes something, waits or fails
-		n, err := unix.Write(int(fd), d.buf[d.n:])
+		n, err := d.writeOnce(int(fd))
 		if n > 0 {
 			d.n += n
 		}
@@ -90,13 +95,24 @@ func (d *desc) writeStep(fd uintptr) bool {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			d.err = unix.EAGAIN
+			d.err, d.slow = unix.EAGAIN, true
 			return !d.wait
-		case err != nil || d.n == len(d.buf):
+		case err != nil || d.n == len(d.buf)+len(d.tail):
 			d.err = err
 			return true
 		}
 	}
+}
+
+// writeOnce writes what it can of the rest.
+func (d *desc) writeOnce(fd int) (int, error) {
+	switch {
+	case len(d.tail) == 0:
+		return unix.Write(fd, d.buf[d.n:])
+	case d.n < len(d.buf):
+		return writeBoth(fd, d.buf[d.n:], d.tail)
+	}
+	return unix.Write(fd, d.tail[d.n-len(d.buf):])
 }
 
 // transfer reads once into buf, or writes all of buf, and returns how many
@@ -108,9 +124,27 @@ func (d *desc) transfer(ctx context.Context, buf []byte) (int, error) {
 		d.head = d.head[n:]
 		return n, nil
 	}
-	d.buf, d.n, d.err = buf, 0, nil
+	n := d.quick(ctx, buf)
+	if n == len(buf) || n > 0 && !d.whole {
+		d.none = false
+		return n, nil
+	}
+	return d.move(ctx, buf, nil, n)
+}
+
+// transferBoth writes p and q as if they were one.
+func (d *desc) transferBoth(ctx context.Context, p, q []byte) (int, error) {
+	return d.move(ctx, p, q, 0)
+}
+
+// move is transfer of buf and tail, of which n bytes have moved.
+func (d *desc) move(ctx context.Context, buf, tail []byte, n int) (int, error) {
+	if d.shut() {
+		return n, os.ErrClosed
+	}
+	d.buf, d.tail, d.n, d.err = buf, tail, n, nil
 	err := d.run(ctx)
-	d.buf = nil
+	d.buf, d.tail = nil, nil
 	switch {
 	case err == nil && d.err != nil:
 		err = d.err
@@ -148,6 +182,26 @@ func (d *desc) run(ctx context.Context) error {
 	}
 	return err
 }
+
+// quick tries once without the poller, and returns how many bytes moved. That
+// spares the poller's own lock. After a transfer that had to wait it would cost
+// a system call more than it spares, so then the poller is asked at once.
+//
+// The descriptor stays open meanwhile: whoever closes it takes the owner's lock
+// first, except under a Relay, where nothing is quick.
+func (d *desc) quick(ctx context.Context, buf []byte) int {
+	if d.slow || d.relay.Load() != nil || d.shut() || ctx.Err() != nil {
+		d.slow = false
+		return 0
+	}
+	n, _ := d.once(d.fd, buf) // move meets the error again
+	return max(n, 0)
+}
+
+// shut reports whether a call comes too late. The deadline that halt sets ends
+// those that wait; one that begins later can't count on it, since a call whose
+// context ends at that moment takes the deadline back.
+func (d *desc) shut() bool { return d.closed.Load() && !d.brief }
 
 // halt makes calls that wait on d, and those that come, return os.ErrClosed.
 // It reports whether d was open. A Relay that has d's owner locked may be

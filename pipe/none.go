@@ -39,10 +39,13 @@ func newReadDesc(*os.File, string) (*desc, error)  { return nil, errors.ErrUnsup
 func newWriteDesc(*os.File, string) (*desc, error) { return nil, errors.ErrUnsupported }
 
 func (d *desc) transfer(context.Context, []byte) (int, error) { return 0, errors.ErrUnsupported }
-func (d *desc) hungUp() bool                                  { return false }
-func (d *desc) resize(int) (int, error)                       { return 0, errors.ErrUnsupported }
-func (d *desc) detach() (*os.File, error)                     { return nil, errors.ErrUnsupported }
-func (d *desc) halt() (open, relayed bool)                    { return false, false }
+func (d *desc) transferBoth(context.Context, []byte, []byte) (int, error) {
+	return 0, errors.ErrUnsupported
+}
+func (d *desc) hungUp() bool               { return false }
+func (d *desc) resize(int) (int, error)    { return 0, errors.ErrUnsupported }
+func (d *desc) detach() (*os.File, error)  { return nil, errors.ErrUnsupported }
+func (d *desc) halt() (open, relayed bool) { return false, false }
 
 func openPipeFiles(m mode) (mode, [2]*os.File, error) {
 	return m, [2]*os.File{}, errors.ErrUnsupported

@@ -221,8 +221,13 @@ func (r *Reader) Detach() (*os.File, error) {
 // Close closes the read end: writers get EPIPE once no other reader is left.
 // Blocked calls return an error wrapping os.ErrClosed. Closing again does nothing.
 func (r *Reader) Close() error {
-	if open, _ := r.d.halt(); !open {
+	open, relayed := r.d.halt()
+	if !open {
 		return nil
+	}
+	if !relayed {
+		_ = r.mu.lock(context.Background()) // whoever has it has been halted
+		defer r.mu.unlock()
 	}
 	return r.fail("close", r.d.file.Close())
 }

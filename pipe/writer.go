@@ -226,6 +226,12 @@ func (s *sink) Write(p []byte) (int, error) {
 	return done, nil
 }
 
+// WriteVector writes a long message and its header without joining them.
+// Precondition: nobody else writes, so nothing has to stay whole.
+func (s *sink) WriteVector(head, msg []byte) (int, error) {
+	return s.d.transferBoth(s.ctx, head, msg)
+}
+
 // wholeFrames returns how many bytes of p are whole frames and fit pipeBuf
 // together. Preconditions: p is whole frames, each within pipeBuf.
 func wholeFrames(p []byte) int {
