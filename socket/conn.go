@@ -79,6 +79,9 @@ func (c *Conn) configure(o *ConnOptions) {
 	})
 }
 
+// MaxMessage returns the connection's limit for messages, in bytes.
+func (c *Conn) MaxMessage() int { return c.opts.MaxMessage }
+
 // Peer returns who is at the other end, as the kernel told when the connection
 // was made: the process that connected, listened, or made the pair. Fields
 // that are unknown say so, see [acl.Subject].

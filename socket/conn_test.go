@@ -75,6 +75,44 @@ func TestSendBufferedGoesOutByItself(t *testing.T) {
 	is.Equal(string(m.Data), "x")
 }
 
+func TestSendFrames(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	is.True(!b.Pending())
+	is.NoErr(a.SendBuffered(soon(t), []byte("buffered"))) // goes first
+	n, err := a.SendFrames(soon(t), frame.Append(frame.Append(nil, []byte("one")), []byte("two")))
+	is.NoErr(err)
+	is.Equal(n, 2*(4+3))
+	for _, want := range []string{"buffered", "one", "two"} {
+		m, err := b.Recv(soon(t))
+		is.NoErr(err)
+		is.Equal(string(m.Data), want)
+		is.Equal(b.Pending(), want != "two") // one read got them all
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	sent := 0
+	for err == nil { // until the peer has no room
+		n, err = a.SendFrames(ctx, frame.Append(nil, pattern(10_000)))
+		sent += n
+	}
+	is.True(errors.Is(err, context.DeadlineExceeded))
+	n, err = a.SendFrames(ctx, frame.Append(nil, pattern(10)))
+	is.True(errors.Is(err, context.DeadlineExceeded))
+	is.Equal(n, 0) // not even begun
+	for sent > 0 {
+		m, err := b.Recv(soon(t)) // what was taken arrives, though nobody sends any more
+		is.NoErr(err)
+		is.True(bytes.Equal(m.Data, pattern(10_000)))
+		sent -= 4 + 10_000
+	}
+	is.NoErr(a.Send(soon(t), []byte("and goes on")))
+	m, err := b.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "and goes on")
+}
+
 // A sender that never pauses, and never fills the buffer, holds nothing back.
 func TestSendBufferedGoesOutBehindAnEagerSender(t *testing.T) {
 	is := is.New(t)

@@ -67,6 +67,18 @@ func (c *Conn) RecvInto(ctx context.Context, buf []byte) (m Message, err error) 
 	return m, err
 }
 
+// Pending reports whether the next message is here, so that Recv returns it
+// without asking the kernel. Somebody else may receive it before.
+func (c *Conn) Pending() bool {
+	in := &c.in
+	if !in.turn.tryLock() {
+		return false
+	}
+	here := in.fr.Here()
+	in.turn.unlock()
+	return here
+}
+
 // inbound is the receiving half of a Conn. Whoever holds turn owns all of it,
 // except that Close, once the descriptor is closed, takes the turn as well.
 //
@@ -160,6 +172,7 @@ func (in *inbound) Read(p []byte) (int, error) {
 	in.p = p
 	for {
 		err := in.c.raw.Read(in.attempt)
+		in.spin.woken()
 		if err == nil {
 			break
 		}
@@ -209,13 +222,29 @@ func (in *inbound) try(fd uintptr) bool {
 	if in.err != syscall.EAGAIN {
 		return true
 	}
-	if in.c.opts.Spin > 0 && in.spin.poll(in.c.opts.Spin, func() bool {
-		in.receive(int(fd))
-		return in.err != syscall.EAGAIN
-	}) {
+	if in.poll(int(fd)) {
 		return true
 	}
 	in.prepareWait()
+	return false
+}
+
+// poll spins for a while, as the connection's Spin allows.
+func (in *inbound) poll(fd int) bool {
+	limit := in.c.opts.Spin
+	if limit <= 0 {
+		return false
+	}
+	if budget := in.spin.budget(limit); budget > 0 {
+		in.c.out.flushNow() // the peer may be waiting for it
+		if in.spin.poll(budget, func() bool {
+			in.receive(fd)
+			return in.err != syscall.EAGAIN
+		}) {
+			return true
+		}
+	}
+	in.spin.sleeps()
 	return false
 }
 

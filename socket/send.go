@@ -50,6 +50,25 @@ func (c *Conn) SendBuffered(ctx context.Context, msg []byte) error {
 	return nil
 }
 
+// SendFrames sends messages that the caller has put together with frame.Append:
+// whole frames, each within the connection's MaxMessage, all of them with one
+// write if there is room.
+//
+// It returns how many bytes of them the connection has taken: none or all. It
+// may have taken them although there is an error that wraps ctx.Err(); then
+// they go out later, in their place. Otherwise errors are those of Send.
+func (c *Conn) SendFrames(ctx context.Context, frames []byte) (int, error) {
+	taken := 0
+	err := c.out.do(ctx, func(fw *frame.Writer) error {
+		taken = len(frames)
+		return fw.WriteFrames(frames)
+	})
+	if err != nil {
+		return taken, opError("send", c.addr, err)
+	}
+	return taken, nil
+}
+
 // Flush sends all that SendBuffered has buffered. When it returns nil, the
 // kernel has it.
 func (c *Conn) Flush(ctx context.Context) error {

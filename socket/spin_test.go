@@ -15,7 +15,7 @@ func TestSpinnerLearns(t *testing.T) {
 	always := func() bool { return true }
 	for _, want := range []time.Duration{1600, 800, 400, 200, 100} {
 		is.Equal(s.budget(limit), want)
-		is.True(!s.poll(limit, never))
+		is.True(!s.poll(want, never))
 	}
 	for range 3 { // given up, but for a retry with all of the budget
 		for range spinRetry - 1 {
@@ -23,9 +23,12 @@ func TestSpinnerLearns(t *testing.T) {
 		}
 		is.Equal(s.budget(limit), limit)
 	}
-	for range spinRetry - 1 {
-		is.True(!s.poll(limit, always)) // does not even look
-	}
 	is.True(s.poll(limit, always))
 	is.Equal(s.budget(limit), limit) // a success restores it
+
+	s.shift = spinMaxShift + 1
+	s.slept = spinReach * limit
+	for range 3 * spinRetry { // the peer takes its time
+		is.Equal(s.budget(limit), time.Duration(0))
+	}
 }

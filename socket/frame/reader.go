@@ -63,6 +63,13 @@ func (r *Reader) Offset() int64 { return r.frame }
 // yet returned.
 func (r *Reader) Buffered() int { return r.w - r.r + len(r.body) }
 
+// Here reports whether the next message lies in the Reader's buffer as a whole.
+func (r *Reader) Here() bool {
+	size, need, err := parseHeader(r.buf[r.r:r.w])
+	have := r.w - r.r
+	return err == nil && !r.inBody && r.err == nil && have >= need && size <= uint64(have-need)
+}
+
 // InFrame reports whether a frame has begun to arrive and is not yet returned.
 func (r *Reader) InFrame() bool { return r.inBody || r.r < r.w }
 

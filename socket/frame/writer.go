@@ -69,6 +69,21 @@ func (w *Writer) WriteMessage(msg []byte) error {
 	return err
 }
 
+// WriteFrames writes frames, whole frames made by Append, behind everything
+// buffered. On an error the unwritten rest stays buffered and goes first with
+// the next call.
+func (w *Writer) WriteFrames(frames []byte) error {
+	if len(w.buf) > 0 {
+		w.buf = append(w.buf, frames...)
+		return w.Flush()
+	}
+	n, err := w.write(frames)
+	if err != nil {
+		w.buf = append(w.buf, frames[n:]...)
+	}
+	return err
+}
+
 // BufferMessage takes a copy of msg and leaves it for Flush. It writes only
 // when 64 KiB would be exceeded, and returns errors as WriteMessage does.
 func (w *Writer) BufferMessage(msg []byte) error {
