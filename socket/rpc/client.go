@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -152,6 +151,7 @@ type link struct {
 	pending map[uint32]*pending
 	err     error // why it is dead
 	leaving bool  // the server wants no new calls
+	reading reading
 }
 
 // pending is a call that waits for its end, and its stream if it has one.
@@ -170,8 +170,9 @@ var pendings = sync.Pool{New: func() any { return &pending{done: make(chan resul
 
 // newLink makes c the client's connection.
 func (cl *Client) newLink(c *socket.Conn) *link {
-	l := &link{cl: cl, pending: map[uint32]*pending{}}
+	l := &link{cl: cl, pending: map[uint32]*pending{}, reading: newReading()}
 	l.wire.c = c
+	l.wire.broken = func(err error) { l.fail(fmt.Errorf("%w: %w", ErrConnection, err)) }
 	cl.mu.Lock()
 	cl.link = l
 	if !cl.closed {
@@ -179,7 +180,7 @@ func (cl *Client) newLink(c *socket.Conn) *link {
 	}
 	cl.mu.Unlock()
 	cl.state(Ready, nil) // before read can tell the opposite
-	go l.read()
+	go l.keep()
 	return l
 }
 
@@ -204,6 +205,12 @@ func (l *link) enter(p *pending) error {
 	}
 	p.id = l.next
 	l.pending[p.id] = p
+	if p.stream != nil {
+		l.reading.streams++
+		if l.reading.by == byNobody {
+			l.toKeeper()
+		}
+	}
 	l.wire.active.Add(1)
 	return nil
 }
@@ -215,13 +222,16 @@ func (l *link) leave(p *pending) bool {
 	if l.pending[p.id] != p {
 		return false
 	}
-	l.drop(p.id)
+	l.drop(p)
 	return true
 }
 
 // drop is leave for the holder of mu.
-func (l *link) drop(id uint32) {
-	delete(l.pending, id)
+func (l *link) drop(p *pending) {
+	delete(l.pending, p.id)
+	if p.stream != nil {
+		l.reading.streams--
+	}
 	l.wire.active.Add(-1)
 	if l.leaving && len(l.pending) == 0 {
 		go l.fail(fmt.Errorf("%w: the server has shut down", ErrConnection))
@@ -235,16 +245,10 @@ func (l *link) call(ctx context.Context, req *Request) (Reply, error) {
 		pendings.Put(p)
 		return Reply{}, err
 	}
-	if ctx.Done() == nil { // select is dearer
-		r := <-p.done
+	r, err := l.result(ctx, p)
+	if err == nil {
 		pendings.Put(p)
 		return r.reply, r.err
-	}
-	select {
-	case r := <-p.done:
-		pendings.Put(p)
-		return r.reply, r.err
-	case <-ctx.Done():
 	}
 	if !l.leave(p) { // the reply is just coming
 		r := <-p.done
@@ -254,6 +258,22 @@ func (l *link) call(ctx context.Context, req *Request) (Reply, error) {
 	}
 	pendings.Put(p)
 	return Reply{}, ctx.Err()
+}
+
+// result waits for the result of p, or for ctx.
+func (l *link) result(ctx context.Context, p *pending) (result, error) {
+	if l.lead(p) {
+		return l.readFor(ctx, p)
+	}
+	if ctx.Done() == nil { // select is dearer
+		return <-p.done, nil
+	}
+	select {
+	case r := <-p.done:
+		return r, nil
+	case <-ctx.Done():
+		return result{}, ctx.Err()
+	}
 }
 
 // begin registers p and sends the call.
@@ -269,8 +289,8 @@ func (l *link) begin(ctx context.Context, p *pending, flags uint8, req *Request)
 		return err
 	}
 	err = l.wire.send(ctx, func(b []byte) []byte {
-		return appendCall(b, p.id, flags, timeout, req.Method, req.Data)
-	}, req.Files...)
+		return appendCall(b, p.id, flags, timeout, req.Method)
+	}, req.Data, req.Files...)
 	if err == nil {
 		return nil
 	}
@@ -280,6 +300,8 @@ func (l *link) begin(ctx context.Context, p *pending, flags uint8, req *Request)
 			return r.err
 		}
 		r.reply.Close()
+	} else if ctx.Err() != nil {
+		l.cancel(p.id) // the call may go out yet
 	}
 	if errors.Is(err, socket.ErrPeerClosed) || errors.Is(err, os.ErrClosed) {
 		err = fmt.Errorf("%w: %w", ErrConnection, err)
@@ -303,8 +325,8 @@ func (l *link) notify(ctx context.Context, method string, req []byte) error {
 	if err != nil {
 		return err
 	}
-	build := func(b []byte) []byte { return appendCall(b, id, flagOneWay, timeout, method, req) }
-	if err := l.wire.send(ctx, build); err != nil {
+	build := func(b []byte) []byte { return appendCall(b, id, flagOneWay, timeout, method) }
+	if err := l.wire.send(ctx, build, req); err != nil {
 		if errors.Is(err, socket.ErrPeerClosed) {
 			return fmt.Errorf("%w: %w", ErrConnection, err)
 		}
@@ -341,26 +363,8 @@ func (l *link) cancel(id uint32) {
 	go func() {
 		_ = l.wire.send(context.Background(), func(b []byte) []byte {
 			return header{kind: kindCancel, id: id}.append(b)
-		})
+		}, nil)
 	}()
-}
-
-// read serves frames until the connection ends. It never waits for anything
-// but the peer's next frame.
-func (l *link) read() {
-	for {
-		m, err := l.wire.c.Recv(context.Background())
-		if err == nil {
-			err = l.frame(m)
-		}
-		if err == io.EOF {
-			err = socket.ErrPeerClosed
-		}
-		if err != nil {
-			l.fail(fmt.Errorf("%w: %w", ErrConnection, err))
-			return
-		}
-	}
 }
 
 // frame serves one frame and takes over its files.
@@ -374,7 +378,8 @@ func (l *link) frame(m socket.Message) error {
 	l.mu.Lock()
 	p := l.pending[h.id]
 	if p != nil && h.kind == kindEnd {
-		l.drop(h.id)
+		l.reading.counts(l.wire.active.Load() == 1)
+		l.drop(p)
 	}
 	l.mu.Unlock()
 	switch {

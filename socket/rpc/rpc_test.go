@@ -540,7 +540,7 @@ func TestLostConnectionEndsEverything(t *testing.T) {
 
 // A peer that breaks the protocol loses its connection, and only that.
 func TestProtocolViolations(t *testing.T) {
-	call := func(id uint32, flags uint8) []byte { return appendCall(nil, id, flags, 0, "/wait", nil) }
+	call := func(id uint32, flags uint8) []byte { return appendCall(nil, id, flags, 0, "/wait") }
 	for name, frames := range map[string][][]byte{
 		"empty":              {{}},
 		"unknown kind":       {header{kind: 99}.append(nil)},
@@ -632,8 +632,8 @@ func TestAllocationsPerCall(t *testing.T) {
 }
 
 func FuzzFrames(f *testing.F) {
-	f.Add(appendCall(nil, 1, 0, time.Second, "/echo", []byte("x")), []byte{})
-	f.Add(appendCall(nil, 1, flagSends|flagTakes, 0, "/upper", nil), append(header{kind: kindData, id: 1}.append(nil), "x"...))
+	f.Add(append(appendCall(nil, 1, 0, time.Second, "/echo"), "x"...), []byte{})
+	f.Add(appendCall(nil, 1, flagSends|flagTakes, 0, "/upper"), append(header{kind: kindData, id: 1}.append(nil), "x"...))
 	f.Add(header{kind: kindGoAway}.append(nil), appendCredit(nil, 1, 5))
 	f.Add(header{kindEnd, 0, 5, 1}.append(nil), header{kind: kindCancel, id: 1}.append(nil))
 	f.Fuzz(func(t *testing.T, first, second []byte) {

@@ -59,11 +59,14 @@ type Server struct {
 	sessions  map[*session]struct{}
 	closing   bool
 	idle      sync.WaitGroup // sessions
+
+	watch watch
 }
 
 type method struct {
 	name, resource string
 	handler        Handler
+	pace           pace
 }
 
 // Handle makes h answer calls of the method name, such as "/app.Orders/Get".
@@ -78,7 +81,7 @@ func (s *Server) Handle(name string, h Handler) {
 	if name == "" || len(name) > MaxMethodLen || methods[name] != nil || h == nil {
 		panic(fmt.Sprintf("rpc: method %q is empty, over-long, taken or nil", name))
 	}
-	methods[name] = &method{name, "rpc:" + name, h}
+	methods[name] = &method{name: name, resource: "rpc:" + name, handler: h}
 	s.methods.Store(&methods)
 }
 
@@ -133,12 +136,15 @@ func (s *Server) isClosing() bool {
 // the peer closes it or Shutdown is called.
 func (s *Server) ServeConn(c *socket.Conn) {
 	ctx, cancel := context.WithCancel(context.Background())
-	x := &session{s: s, peer: c.Peer(), ctx: ctx, cancel: cancel, calls: map[uint32]*Call{}}
-	x.wire.c = c
-	x.max = s.MaxCalls
+	x := &session{
+		s: s, peer: c.Peer(), ctx: ctx, cancel: cancel, calls: map[uint32]*Call{},
+		max: s.MaxCalls, gone: make(chan struct{}),
+	}
 	if x.max <= 0 {
 		x.max = DefaultMaxCalls
 	}
+	x.wire.c = c
+	x.wire.broken = func(error) { cancel() } // ends read
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
@@ -152,17 +158,22 @@ func (s *Server) ServeConn(c *socket.Conn) {
 	s.sessions[x] = struct{}{}
 	s.idle.Add(1)
 	s.mu.Unlock()
+	x.serve()
+	<-x.gone
+}
 
-	err := x.read()
+// end closes a session whose reading has ended.
+func (s *Server) end(x *session, err error) {
 	if errors.Is(err, errProtocol) && s.Logger != nil {
 		s.Logger.Warn("rpc: connection closed", "peer", x.peer.String(), "error", err)
 	}
-	cancel()
+	x.cancel()
 	x.running.Wait()
-	c.Close()
+	x.wire.c.Close()
 	s.mu.Lock()
 	delete(s.sessions, x)
 	s.mu.Unlock()
+	close(x.gone)
 	s.idle.Done()
 }
 
@@ -208,6 +219,9 @@ type session struct {
 	cancel context.CancelFunc
 	max    int
 
+	stage stage         // where the reader is
+	gone  chan struct{} // closed at the end
+
 	mu       sync.Mutex
 	calls    map[uint32]*Call // admitted, until the handler has returned
 	queue    calls            // those that no worker has begun
@@ -216,10 +230,32 @@ type session struct {
 	running  sync.WaitGroup
 }
 
-// read serves frames until the connection ends. Apart from refusals it never
-// waits for anything but the peer's next frame.
-func (x *session) read() error {
+// serve reads the session's frames. It returns when the connection has ended,
+// or when another goroutine has taken over.
+func (x *session) serve() {
+	r := run{replies: 1} // one that was taken over may have left some
+	returned := false
+	defer func() {
+		if !returned && x.stage.leave(r.entered) { // a handler has called runtime.Goexit
+			go x.serve()
+		}
+	}()
+	err := x.read(&r)
+	returned = true
+	if err != errPassed {
+		x.s.end(x, err)
+	}
+}
+
+// read serves frames until the connection ends. Apart from refusals and quick
+// handlers it never waits for anything but the peer's next frame.
+func (x *session) read(r *run) error {
 	for {
+		if !x.wire.c.Pending() {
+			if err := x.flush(r); err != nil {
+				return err
+			}
+		}
 		m, err := x.wire.c.Recv(x.ctx)
 		if err == io.EOF {
 			return nil
@@ -229,7 +265,7 @@ func (x *session) read() error {
 		}
 		h, payload, err := parseHeader(m.Data)
 		if err == nil {
-			err = x.frame(h, payload, m.Files)
+			err = x.frame(r, h, payload, m.Files)
 		} else {
 			m.Close()
 		}
@@ -240,10 +276,10 @@ func (x *session) read() error {
 }
 
 // frame serves one frame and takes over files.
-func (x *session) frame(h header, payload []byte, files []*os.File) error {
+func (x *session) frame(r *run, h header, payload []byte, files []*os.File) error {
 	m := socket.Message{Data: payload, Files: files}
 	if h.kind == kindCall {
-		return x.call(h, m)
+		return x.call(r, h, m)
 	}
 	x.mu.Lock()
 	call := x.calls[h.id]
@@ -267,8 +303,8 @@ func (x *session) frame(h header, payload []byte, files []*os.File) error {
 	return m.Close()
 }
 
-// call starts a call, or refuses it.
-func (x *session) call(h header, m socket.Message) error {
+// call starts a call, runs it at once if it promises to be quick, or refuses it.
+func (x *session) call(r *run, h header, m socket.Message) error {
 	timeout, name, data, err := parseCall(h, m.Data)
 	if err != nil {
 		m.Close()
@@ -287,7 +323,7 @@ func (x *session) call(h header, m socket.Message) error {
 	case twice:
 	case x.draining:
 		refusal = &Error{CodeShutdown, "the server is shutting down"}
-	case len(x.calls) >= x.max:
+	case len(x.calls) >= x.max || x.wire.active.Load() >= 2*int32(min(x.max, 1<<20)): // or the replies pile up
 		refusal = Errorf(CodeBusy, "more than %d calls at once", x.max)
 	case target == nil:
 		refusal = Errorf(CodeNotFound, "no method %q", name)
@@ -297,9 +333,12 @@ func (x *session) call(h header, m socket.Message) error {
 		call.method = target
 		call.start(timeout)
 		x.calls[h.id] = call
-		x.queue.push(call)
 		x.running.Add(1)
 		x.wire.active.Add(1)
+		call.inline = target.pace.quick() && call.in == nil && x.queue.empty()
+		if !call.inline {
+			x.queue.push(call)
+		}
 	}
 	start := x.wantWorker()
 	x.mu.Unlock()
@@ -316,6 +355,8 @@ func (x *session) call(h header, m socket.Message) error {
 			return nil
 		}
 		return x.end(call, nil, refusal)
+	case call.inline:
+		return x.inline(r, call)
 	}
 	return nil
 }
@@ -324,15 +365,13 @@ func (x *session) call(h header, m socket.Message) error {
 func (x *session) end(call *Call, reply []byte, e *Error) error {
 	code := CodeOK
 	if e != nil {
-		code = e.Code
+		code, reply = e.Code, []byte(e.Text)
 	}
-	return x.wire.send(x.ctx, func(b []byte) []byte {
-		b = header{kindEnd, 0, uint16(code), call.id}.append(b)
-		if e != nil {
-			return append(b, e.Text...)
-		}
-		return append(b, reply...)
-	}, call.ReplyFiles...)
+	build := func(b []byte) []byte { return header{kindEnd, 0, uint16(code), call.id}.append(b) }
+	if call.inline && len(call.ReplyFiles) == 0 && len(reply) <= maxCopied {
+		return x.wire.add(x.ctx, build, reply)
+	}
+	return x.wire.send(x.ctx, build, reply, call.ReplyFiles...)
 }
 
 // refuse makes the session take no new calls.
@@ -345,9 +384,9 @@ func (x *session) refuse() {
 // drain says that no new calls are taken, and closes the connection when the
 // others have ended. Precondition: refuse was called.
 func (x *session) drain() {
-	_ = x.wire.send(x.ctx, func(b []byte) []byte { return header{kind: kindGoAway}.append(b) })
+	_ = x.wire.send(x.ctx, func(b []byte) []byte { return header{kind: kindGoAway}.append(b) }, nil)
 	x.running.Wait()
-	_ = x.wire.c.Flush(x.ctx)
+	_ = x.wire.drain(x.ctx)
 	x.cancel() // ends read
 }
 
@@ -367,6 +406,7 @@ type Call struct {
 	id     uint32
 	flags  uint8
 	method *method
+	inline bool // runs on the reader's goroutine; its reply waits for flush
 	ctx    callContext
 	in     *inflow
 	out    *outflow
@@ -400,7 +440,7 @@ func (c *Call) Recv(ctx context.Context) (socket.Message, error) {
 	}
 	m, credit, err := c.in.take(ctx)
 	if credit > 0 {
-		err = c.x.wire.send(ctx, func(b []byte) []byte { return appendCredit(b, c.id, credit) })
+		err = c.x.wire.send(ctx, func(b []byte) []byte { return appendCredit(b, c.id, credit) }, nil)
 	}
 	return m, err
 }
@@ -415,8 +455,8 @@ func (c *Call) Send(ctx context.Context, msg []byte, files ...*os.File) error {
 		return callError(c.method.name, err)
 	}
 	return c.x.wire.send(ctx, func(b []byte) []byte {
-		return append(header{kind: kindData, id: c.id}.append(b), msg...)
-	}, files...)
+		return header{kind: kindData, id: c.id}.append(b)
+	}, msg, files...)
 }
 
 // run runs the handler and sends its reply.
@@ -457,7 +497,13 @@ func (c *Call) serve() (reply []byte, err error) {
 			}
 		}
 	}()
-	return c.method.handler.Serve(&c.ctx, c)
+	if c.inline { // measures by itself
+		return c.method.handler.Serve(&c.ctx, c)
+	}
+	start := time.Now()
+	reply, err = c.method.handler.Serve(&c.ctx, c)
+	c.method.pace.took(time.Since(start))
+	return reply, err
 }
 
 func closeAll(files []*os.File) {

@@ -54,8 +54,8 @@ func (l *link) beginStream(ctx context.Context, p *pending, req *Request) error 
 		return err
 	}
 	err = l.wire.send(ctx, func(b []byte) []byte {
-		return appendCall(b, p.id, flagSends|flagTakes, timeout, req.Method, req.Data)
-	}, req.Files...)
+		return appendCall(b, p.id, flagSends|flagTakes, timeout, req.Method)
+	}, req.Data, req.Files...)
 	if err != nil {
 		l.leave(p)
 	}
@@ -68,8 +68,8 @@ func (s *Stream) Send(ctx context.Context, msg []byte, files ...*os.File) error 
 	err := s.out.spend(ctx, len(msg))
 	if err == nil {
 		err = s.l.wire.send(ctx, func(b []byte) []byte {
-			return append(header{kind: kindData, id: s.p.id}.append(b), msg...)
-		}, files...)
+			return header{kind: kindData, id: s.p.id}.append(b)
+		}, msg, files...)
 	}
 	if err != nil && err != io.EOF {
 		return callError(s.method, err)
@@ -81,7 +81,7 @@ func (s *Stream) Send(ctx context.Context, msg []byte, files ...*os.File) error 
 func (s *Stream) CloseSend(ctx context.Context) error {
 	err := s.l.wire.send(ctx, func(b []byte) []byte {
 		return header{kind: kindData, flags: flagLast, id: s.p.id}.append(b)
-	})
+	}, nil)
 	if err != nil {
 		return callError(s.method, err)
 	}
@@ -94,7 +94,7 @@ func (s *Stream) Recv(ctx context.Context) (socket.Message, error) {
 	m, credit, err := s.in.take(ctx)
 	if credit > 0 {
 		// A failure here is the connection's, and the next Recv meets it.
-		_ = s.l.wire.send(ctx, func(b []byte) []byte { return appendCredit(b, s.p.id, credit) })
+		_ = s.l.wire.send(ctx, func(b []byte) []byte { return appendCredit(b, s.p.id, credit) }, nil)
 	}
 	if err != nil && err != io.EOF {
 		err = callError(s.method, err)

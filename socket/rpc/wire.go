@@ -95,12 +95,11 @@ func parseCall(h header, payload []byte) (timeout time.Duration, method, data []
 	return time.Duration(min(ns, math.MaxInt64)), method, payload[timeoutLen+n:], nil
 }
 
-// appendCall appends a whole call. A timeout of zero is none.
-func appendCall(b []byte, id uint32, flags uint8, timeout time.Duration, method string, data []byte) []byte {
+// appendCall appends a call but for its data. A timeout of zero is none.
+func appendCall(b []byte, id uint32, flags uint8, timeout time.Duration, method string) []byte {
 	b = header{kindCall, flags, uint16(len(method)), id}.append(b)
 	b = binary.BigEndian.AppendUint64(b, uint64(max(timeout, 0)))
-	b = append(b, method...)
-	return append(b, data...)
+	return append(b, method...)
 }
 
 func appendCredit(b []byte, id uint32, n int) []byte {

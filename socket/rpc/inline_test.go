@@ -1,0 +1,243 @@
+//go:build unix
+
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/ipcctl/ipc/socket"
+	"github.com/ipcctl/ipc/socket/frame"
+)
+
+// quickly makes lone calls of a quick method until the server runs it on its
+// reader's goroutine, and the client reads by itself.
+func quickly(t *testing.T, cl *Client, method string) {
+	t.Helper()
+	for range 50 * paceQuick {
+		if _, err := cl.Call(soon(t), method, []byte("quick")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// moody returns a server whose method /moody is quick unless told to wait for
+// its context, or to end its goroutine.
+func moody() (s *Server, waiting chan struct{}) {
+	s, waiting = testServer(), make(chan struct{}, 100)
+	s.HandleFunc("/moody", func(ctx context.Context, c *Call) ([]byte, error) {
+		switch string(c.Data) {
+		case "wait":
+			waiting <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		case "exit":
+			runtime.Goexit()
+		}
+		return c.Data, nil
+	})
+	return s, waiting
+}
+
+// A method that was quick a thousand times may wait the next time: other calls
+// go on, and a cancellation reaches it.
+func TestQuickMethodThatWaits(t *testing.T) {
+	is := is.New(t)
+	s, waiting := moody()
+	cl := connect(t, s)
+	for range 5 {
+		quickly(t, cl, "/moody")
+		(*s.methods.Load())["/moody"].pace.score.Store(paceMost)
+		ctx, cancel := context.WithCancel(soon(t))
+		failed := make(chan error, 1)
+		go func() {
+			_, err := cl.Call(ctx, "/moody", []byte("wait"))
+			failed <- err
+		}()
+		<-waiting
+		got, err := cl.Call(soon(t), "/echo", []byte("others"))
+		is.NoErr(err)
+		is.Equal(string(got), "others")
+		cancel()
+		is.True(errors.Is(<-failed, context.Canceled))
+	}
+	eventually(t, "all handlers end", func() bool { return countCalls(s) == 0 })
+}
+
+func countCalls(s *Server) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for x := range s.sessions {
+		x.mu.Lock()
+		n += len(x.calls)
+		x.mu.Unlock()
+	}
+	return n
+}
+
+// Replies that are ready do not wait for a handler that is behind them.
+func TestRepliesPassAHandlerThatWaits(t *testing.T) {
+	is := is.New(t)
+	s, waiting := moody()
+	cl := connect(t, s)
+	quickly(t, cl, "/moody")
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	defer a.Close()
+	go s.ServeConn(b)
+	var batch []byte
+	for id, data := range []string{"quick", "quick", "wait", "quick"} {
+		batch = frame.Append(batch, append(appendCall(nil, uint32(id), 0, 0, "/moody"), data...))
+	}
+	_, err = a.SendFrames(soon(t), batch) // one read gets them all
+	is.NoErr(err)
+	<-waiting
+	seen := map[uint32]bool{}
+	for range 3 {
+		m, err := a.Recv(soon(t))
+		is.NoErr(err)
+		seen[binary.BigEndian.Uint32(m.Data[4:])] = true
+	}
+	is.Equal(seen, map[uint32]bool{0: true, 1: true, 3: true})
+}
+
+func TestQuickMethodThatEndsItsGoroutine(t *testing.T) {
+	is := is.New(t)
+	s, _ := moody()
+	cl := connect(t, s)
+	for range 5 {
+		quickly(t, cl, "/moody")
+		is.NoErr(cl.Notify(soon(t), "/moody", []byte("exit")))
+		_, err := cl.Call(soon(t), "/echo", nil)
+		is.NoErr(err)
+	}
+}
+
+// A client that asks and does not read what it is told holds up nobody, and
+// gets all of it in the end.
+func TestClientThatDoesNotRead(t *testing.T) {
+	is := is.New(t)
+	s := testServer()
+	cl := connect(t, s)
+	quickly(t, cl, "/echo")
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	defer a.Close()
+	go s.ServeConn(b)
+	before := runtime.NumGoroutine()
+	const n, size = 400, 10_000 // ten times what the kernel buffers
+	sent := make(chan error, 1)
+	go func() {
+		for id := range uint32(n) {
+			if err := a.Send(soon(t), append(appendCall(nil, id, 0, 0, "/echo"), make([]byte, size)...)); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	for range 100 {
+		_, err := cl.Call(soon(t), "/echo", nil)
+		is.NoErr(err)
+	}
+	is.True(runtime.NumGoroutine() < before+n) // not one for each reply
+	for range n {
+		m, err := a.Recv(soon(t))
+		is.NoErr(err)
+		is.Equal(len(m.Data), headerLen+size)
+	}
+	is.NoErr(<-sent)
+}
+
+// Whoever reads for the client, alone or in company, everybody gets his reply.
+func TestCallersTakeTurnsReading(t *testing.T) {
+	s, _ := moody()
+	cl := connect(t, s)
+	for round := range 20 {
+		quickly(t, cl, "/echo") // callers read
+		var wg sync.WaitGroup
+		for i := range 1 + round%5 {
+			wg.Go(func() {
+				for k := range 20 {
+					want := string(rune('a'+i)) + string(rune('a'+k))
+					got, err := cl.Call(soon(t), "/echo", []byte(want))
+					if err != nil || string(got) != want {
+						t.Errorf("got %q and %v instead of %q", got, err, want)
+					}
+				}
+			})
+		}
+		wg.Go(func() { // one that gives up, perhaps while it reads for others
+			ctx, cancel := context.WithTimeout(soon(t), 1)
+			defer cancel()
+			_, err := cl.Call(ctx, "/wait", nil)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() { // a stream needs a reader of its own
+			st, err := cl.Stream(soon(t), "/upper", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer st.Close()
+			if err := st.Send(soon(t), []byte("x")); err != nil {
+				t.Error(err)
+			}
+			if m, err := st.Recv(soon(t)); err != nil || string(m.Data) != "X" {
+				t.Errorf("%q, %v", m.Data, err)
+			}
+		})
+		wg.Wait()
+	}
+	eventually(t, "all handlers end", func() bool { return countCalls(s) == 0 })
+}
+
+// A caller that reads notices the end of its own context.
+func TestReadingCallerGivesUp(t *testing.T) {
+	is := is.New(t)
+	s, waiting := moody()
+	cl := connect(t, s)
+	for range 20 {
+		quickly(t, cl, "/echo")
+		ctx, cancel := context.WithCancel(soon(t))
+		go func() {
+			<-waiting
+			cancel()
+		}()
+		_, err := cl.Call(ctx, "/moody", []byte("wait"))
+		is.True(errors.Is(err, context.Canceled))
+	}
+}
+
+// Nobody calls and nobody reads: the end of the connection is noticed still.
+func TestIdleClientNoticesTheEnd(t *testing.T) {
+	is := is.New(t)
+	down := make(chan error, 10)
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	s := testServer()
+	go s.ServeConn(b)
+	cl := newClient(&ClientOptions{OnState: func(st State, err error) {
+		if st == Down {
+			down <- err
+		}
+	}})
+	cl.newLink(a)
+	defer cl.Close()
+	quickly(t, cl, "/echo")
+	is.NoErr(s.Shutdown(soon(t)))
+	select {
+	case err := <-down:
+		is.True(errors.Is(err, ErrConnection))
+	case <-soon(t).Done():
+		t.Fatal("the connection ended, and the idle client did not notice")
+	}
+}

@@ -1,0 +1,269 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ipcctl/ipc/socket"
+)
+
+// A wire sends frames on a connection, many with one write:
+//
+//	callers ── add ──▶ buf ──▶ the sender: whoever found nobody sending ──▶ connection
+//
+// The sender writes what it finds until it finds nothing; meanwhile others only
+// add to buf and go on. Frames go out in the order in which they were added.
+type wire struct {
+	c *socket.Conn
+
+	// active counts the calls under way. While there is one, nobody is about
+	// to add anything.
+	active atomic.Int32
+
+	mu      sync.Mutex
+	buf     []byte // whole frames of package socket/frame
+	spare   []byte // what buf was before the sender took it
+	sending bool   // somebody is the sender
+	changed chan struct{}
+	err     error // of the connection: nothing can be sent any more
+
+	// broken is told err, once.
+	broken func(error)
+}
+
+const (
+	prefixLen = 4 // frame.HeaderLen of all that maxBuffered admits
+
+	// maxBuffered bounds buf, in bytes, and the frames that go through it.
+	maxBuffered = 64 << 10
+	maxCopied   = 16 << 10
+
+	// maxRounds is how often a caller writes for others too before it gives
+	// that job to a goroutine.
+	maxRounds = 4
+)
+
+// send sends one frame: build appends it, all but its payload, and the payload
+// follows. The caller's context ends the wait for room, and then the frame may
+// have gone out or not, as with Conn.Send.
+func (w *wire) send(ctx context.Context, build func([]byte) []byte, payload []byte, files ...*os.File) error {
+	if len(files) > 0 || len(payload) > maxCopied {
+		return w.sendAlone(ctx, build, payload, files)
+	}
+	if err := w.add(ctx, build, payload); err != nil {
+		return err
+	}
+	return w.flush(ctx, w.active.Load() > 1)
+}
+
+// add appends a frame to buf, for a flush that is to follow. It waits while buf
+// is full.
+func (w *wire) add(ctx context.Context, build func([]byte) []byte, payload []byte) error {
+	w.mu.Lock()
+	for w.err == nil && len(w.buf) > maxBuffered {
+		if !w.sending { // callers of add alone have filled it
+			w.mu.Unlock()
+			if err := w.flush(ctx, false); err != nil {
+				return err
+			}
+			w.mu.Lock()
+			continue
+		}
+		if err := w.wait(ctx); err != nil {
+			w.mu.Unlock()
+			return err
+		}
+	}
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	at := len(w.buf)
+	b := append(w.buf, 0, 0, 0, 0)
+	b = append(build(b), payload...)
+	n := len(b) - at - prefixLen
+	if limit := w.c.MaxMessage(); n > limit {
+		return tooLarge(n, limit)
+	}
+	binary.BigEndian.PutUint32(b[at:], uint32(n))
+	w.buf = b
+	return nil
+}
+
+func tooLarge(n, limit int) error {
+	return fmt.Errorf("%w: %d bytes with the call's header, limit %d", socket.ErrTooLarge, n, limit)
+}
+
+// flush sends what is in buf, unless somebody is doing so. With others about to
+// add to it, they are let go first.
+func (w *wire) flush(ctx context.Context, others bool) error {
+	w.mu.Lock()
+	if w.sending || len(w.buf) == 0 {
+		w.mu.Unlock()
+		return nil
+	}
+	w.sending = true
+	w.mu.Unlock()
+	if others {
+		runtime.Gosched()
+	}
+	return w.run(ctx)
+}
+
+// run writes until there is nothing left. Precondition: the caller is the
+// sender.
+func (w *wire) run(ctx context.Context) error {
+	for round := 0; ; round++ {
+		w.mu.Lock()
+		if len(w.buf) == 0 || w.err != nil {
+			err := w.err
+			w.stop()
+			w.mu.Unlock()
+			return err
+		}
+		if round == maxRounds {
+			w.mu.Unlock()
+			go w.run(context.Background())
+			return nil
+		}
+		p := w.buf
+		w.buf, w.spare = w.spare, nil
+		w.notify()
+		w.mu.Unlock()
+		taken, err := w.c.SendFrames(ctx, p)
+		w.mu.Lock()
+		switch {
+		case taken < len(p) && ctx.Err() != nil:
+			w.buf = append(p, w.buf...)
+		case cap(p) <= 2*maxBuffered:
+			w.spare = p[:0]
+		}
+		w.mu.Unlock()
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			go w.run(context.Background())
+			return err
+		default:
+			w.fail(err)
+		}
+	}
+}
+
+// sendAlone sends a frame that does not go through buf, behind all that does.
+func (w *wire) sendAlone(ctx context.Context, build func([]byte) []byte, payload []byte, files []*os.File) error {
+	w.mu.Lock()
+	for w.err == nil && w.sending {
+		if err := w.wait(ctx); err != nil {
+			w.mu.Unlock()
+			return err
+		}
+	}
+	if w.err != nil {
+		defer w.mu.Unlock()
+		return w.err
+	}
+	w.sending = true
+	before := w.buf
+	w.buf = nil
+	w.mu.Unlock()
+	var err error
+	if len(before) > 0 {
+		var taken int
+		taken, err = w.c.SendFrames(ctx, before)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			w.fail(err)
+		case taken < len(before):
+			w.mu.Lock()
+			w.buf = append(before, w.buf...)
+			w.mu.Unlock()
+		}
+	}
+	if err == nil {
+		frame := append(build(make([]byte, 0, len(payload)+MaxMethodLen)), payload...)
+		err = w.c.Send(ctx, frame, files...)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.buf) > 0 {
+		go w.run(context.Background())
+	} else {
+		w.stop()
+	}
+	return err
+}
+
+// drain returns when everything was sent.
+func (w *wire) drain(ctx context.Context) error {
+	w.mu.Lock()
+	for w.err == nil && (w.sending || len(w.buf) > 0) {
+		if w.sending {
+			if err := w.wait(ctx); err != nil {
+				w.mu.Unlock()
+				return err
+			}
+			continue
+		}
+		w.mu.Unlock()
+		if err := w.flush(ctx, false); err != nil {
+			return err
+		}
+		w.mu.Lock()
+	}
+	err := w.err
+	w.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return w.c.Flush(ctx)
+}
+
+// stop ends the sender's turn. Precondition: mu is held.
+func (w *wire) stop() {
+	w.sending = false
+	w.notify()
+}
+
+// fail notes that the connection is lost.
+func (w *wire) fail(err error) {
+	w.mu.Lock()
+	first := w.err == nil
+	if first {
+		w.err = err
+	}
+	w.mu.Unlock()
+	if first && w.broken != nil {
+		w.broken(err)
+	}
+}
+
+// wait waits for the sender to take something or to stop. Precondition: mu is
+// held; it is released meanwhile.
+func (w *wire) wait(ctx context.Context) error {
+	if w.changed == nil {
+		w.changed = make(chan struct{})
+	}
+	changed := w.changed
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// notify ends all waits. Precondition: mu is held.
+func (w *wire) notify() {
+	if w.changed != nil {
+		close(w.changed)
+		w.changed = nil
+	}
+}
