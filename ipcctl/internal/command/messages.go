@@ -27,15 +27,26 @@ func (c *call) each(args []string, send func([]byte) error) error {
 		}
 		return nil
 	case !lines:
-		msg, err := io.ReadAll(io.LimitReader(c.in, messageLimit+1))
+		msg, err := c.wholeStdin()
 		if err != nil {
 			return err
 		}
-		if len(msg) > messageLimit {
-			return errors.New("stdin: a message can't be larger than 2GiB")
-		}
 		return send(msg)
 	}
+	return c.eachLine(send)
+}
+
+// wholeStdin reads stdin as one message.
+func (c *call) wholeStdin() ([]byte, error) {
+	msg, err := io.ReadAll(io.LimitReader(c.in, messageLimit+1))
+	if err == nil && len(msg) > messageLimit {
+		err = errors.New("stdin: a message can't be larger than 2GiB")
+	}
+	return msg, err
+}
+
+// eachLine calls send for every line of stdin, without its newline.
+func (c *call) eachLine(send func([]byte) error) error {
 	in := bufio.NewReaderSize(c.in, 64<<10)
 	for {
 		line, err := in.ReadBytes('\n')

@@ -114,15 +114,17 @@ func run(line []string, s Streams) error {
 		HideHelp:        true,
 		HideHelpCommand: true,
 		HideVersion:     true,
-		Writer:          io.Discard,
-		ErrWriter:       io.Discard,
-		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
-		ExitErrHandler:  func(*cli.Context, error) {},
+		// A list is a flag given again: commas belong to its values.
+		DisableSliceFlagSeparator: true,
+		Writer:                    io.Discard,
+		ErrWriter:                 io.Discard,
+		OnUsageError:              func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
+		ExitErrHandler:            func(*cli.Context, error) {},
 		Commands: root.commands(req.path, func(n *node, cc *cli.Context) error {
 			if err := n.checkArgs(cc.Args().Slice()); err != nil {
 				return err
 			}
-			if cc.Bool("lines") && cc.Args().Len() > 1 {
+			if cc.Bool("lines") && cc.Args().Len() > 1 && strings.HasSuffix(n.args, "[MESSAGE...]") {
 				return usagef("--lines reads stdin, so it takes no message arguments")
 			}
 			c := &call{flags: cc, ctx: context.Background(), in: s.In, out: out, err: s.Err, paint: paint, width: width}

@@ -17,12 +17,13 @@ func socketGroup() *node {
 		usage: "Unix sockets",
 		about: "PATH is a file, or @name for an abstract socket on Linux. What goes through is\n" +
 			"messages, in the frames of Python's multiprocessing.connection: its Client and\n" +
-			"Listener talk to these verbs.",
+			"Listener talk to these verbs. With serve --method and call it is the methods of\n" +
+			"package socket/rpc.",
 		examples: []example{
 			{"ipcctl socket serve /tmp/s.sock", "print what comes, and acknowledge it"},
 			{"ipcctl socket send /tmp/s.sock hello", "prints ACK: hello"},
 		},
-		children: []*node{socketServeVerb(), socketSendVerb()},
+		children: []*node{socketServeVerb(), socketSendVerb(), socketCallVerb()},
 	}
 }
 

@@ -25,11 +25,14 @@ func socketServeVerb() *node {
 			"answer is the message, with --exec the output of a command that finds the message\n" +
 			"on its stdin and its peer in IPC_PEER_UID, IPC_PEER_GID and IPC_PEER_PID; neither\n" +
 			"prints. It serves until it is interrupted, which is its proper end: status 0.\n\n" +
-			"A policy decides who may \"connect\" to socket:PATH. Who was turned away, and why,\n" +
-			"goes to stderr.",
+			"With --method it answers calls of package socket/rpc instead: NAME=CMD with the\n" +
+			"output of the command, NAME alone with the request, and streams with themselves.\n\n" +
+			"A policy decides who may \"connect\" to socket:PATH, and \"call\" rpc:NAME. Who was\n" +
+			"turned away, and why, goes to stderr.",
 		flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "echo", Usage: "answer with the message itself"},
 			&cli.StringFlag{Name: "exec", Usage: "answer with the output of the shell command `CMD`"},
+			&cli.StringSliceFlag{Name: "method", Usage: "answer calls of a method, `NAME[=CMD]`; may be given again"},
 			&cli.StringFlag{Name: "policy", Usage: "the policy `FILE` that decides who may connect"},
 			&cli.StringFlag{Name: "mode", Usage: "the permissions of PATH, in `OCTAL`", Value: "0600"},
 			maxMessageFlag(), jsonFlag,
@@ -37,6 +40,7 @@ func socketServeVerb() *node {
 		examples: []example{
 			{"ipcctl socket serve /tmp/s.sock", "in one shell; ipcctl socket send in another"},
 			{"ipcctl socket serve /tmp/up.sock --exec 'tr a-z A-Z'", "a service in one line of shell"},
+			{"ipcctl socket serve /tmp/r.sock --method /echo --method '/up=tr a-z A-Z'", "two methods for ipcctl socket call"},
 			{"ipcctl socket serve @app --echo --policy app.acl", "an abstract socket with a policy"},
 		},
 		run: socketServe,
@@ -56,12 +60,19 @@ func socketServe(c *call) error {
 	if err != nil {
 		return err
 	}
+	calls, err := s.methods(o.Policy)
+	if err != nil {
+		return err
+	}
 	l, err := socket.Listen(c.arg(0), o)
 	if err != nil {
 		return socketAdvice(err)
 	}
 	defer l.Close()
 	c.notef("listening on %s", l.Addr())
+	if calls != nil {
+		return s.serveCalls(l, calls)
+	}
 	ctx, cancel := context.WithCancel(c.ctx)
 	var conns sync.WaitGroup
 	defer conns.Wait()
@@ -90,13 +101,17 @@ func (s *server) options() (*socket.ListenOptions, error) {
 	switch {
 	case c.bool("echo") && c.set("exec"):
 		return nil, usagef("--echo and --exec exclude each other")
+	case c.set("method") && (c.bool("echo") || c.set("exec") || c.json()):
+		return nil, usagef("--method answers calls, so it takes no --echo, --exec or --json")
 	case c.bool("echo"):
 		s.answer = func(_ context.Context, _ acl.Subject, msg []byte) ([]byte, error) { return msg, nil }
 	case c.set("exec"):
 		if strings.TrimSpace(c.str("exec")) == "" {
 			return nil, usagef("--exec is empty")
 		}
-		s.answer = s.run
+		s.answer = func(ctx context.Context, who acl.Subject, msg []byte) ([]byte, error) {
+			return s.shell(ctx, c.str("exec"), who, msg)
+		}
 	default:
 		s.answer = s.acknowledge
 	}
@@ -169,9 +184,9 @@ type peerJSON struct {
 	PID int32  `json:"pid"`
 }
 
-// run answers with the output of the shell command.
-func (s *server) run(ctx context.Context, who acl.Subject, msg []byte) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", s.c.str("exec"))
+// shell answers with the output of a shell command.
+func (s *server) shell(ctx context.Context, command string, who acl.Subject, msg []byte) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Stdin = bytes.NewReader(msg)
 	cmd.Env = append(os.Environ(),
 		fmt.Sprintf("IPC_PEER_UID=%d", who.UID), fmt.Sprintf("IPC_PEER_GID=%d", who.GID), fmt.Sprintf("IPC_PEER_PID=%d", who.PID))
@@ -179,7 +194,7 @@ func (s *server) run(ctx context.Context, who acl.Subject, msg []byte) ([]byte, 
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %v %s", s.c.str("exec"), err, strings.TrimSpace(errs.String()))
+		return nil, fmt.Errorf("%s: %v %s", command, err, strings.TrimSpace(errs.String()))
 	}
 	return out, nil
 }
