@@ -2,6 +2,7 @@ package command
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/ipcctl/ipc/ipcctl/internal/host"
 	"github.com/urfave/cli/v2"
@@ -17,9 +18,11 @@ func lsVerb() *node {
 			"Segments and queues are listed from the system's shared memory, listening\n" +
 			"sockets from the kernel's table. Socket files that nobody listens on, and FIFOs,\n" +
 			"are looked for in $XDG_RUNTIME_DIR, the temporary folder and the folders named.\n" +
+			"An mqueue is a POSIX message queue. Objects of System V IPC go by the ID that\n" +
+			"ipcrm takes.\n" +
 			"Users are the processes that the caller may look into: all of them for root.",
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "kind", Usage: "only this kind`shm|queue|socket|fifo`"},
+			&cli.StringFlag{Name: "kind", Usage: "only this kind`" + strings.Join(kinds, "|") + "`"},
 			&cli.StringFlag{Name: "state", Usage: "only in this state`live|idle|orphan|stale`"},
 			&cli.StringFlag{Name: "owner", Usage: "only what `USER` owns"},
 			&cli.BoolFlag{Name: "why", Usage: "say what proves the state"},
@@ -58,6 +61,9 @@ func ls(c *call) error {
 		}
 		return nil
 	}
+	if (kind == "" || kind == "mqueue") && mqueuesHidden() {
+		c.notef("POSIX message queues can't be listed here before: %s", mendMqueues)
+	}
 	if len(objects) == 0 {
 		c.notef("nothing there")
 		return nil
@@ -74,7 +80,7 @@ func ls(c *call) error {
 		if c.bool("why") {
 			last = o.Why
 		}
-		t.add(plain(o.Kind), plain(o.Name), plain(orDash(o.Owner)), plain(orDash(o.Mode)), plain(o.extent()),
+		t.add(plain(o.Kind), plain(o.label()), plain(orDash(o.Owner)), plain(orDash(o.Mode)), plain(o.extent()),
 			cell{o.State, c.paint.state(o.State)}, plain(orDash(last)))
 	}
 	t.write(c.out, c.paint, c.width)
@@ -89,6 +95,14 @@ func (o object) forJSON() object {
 	return o
 }
 
+// label is the name as people read it.
+func (o object) label() string {
+	if o.Key == "" || o.Key == "0x00000000" {
+		return o.Name
+	}
+	return o.Name + " key " + o.Key
+}
+
 // extent is the size as people read it: bytes, or a socket's connections.
 func (o object) extent() string {
 	switch o.Kind {
@@ -97,7 +111,7 @@ func (o object) extent() string {
 			return ""
 		}
 		return formatCount(o.Connections) + " conn"
-	case "fifo":
+	case "fifo", "sysv-sem":
 		return ""
 	}
 	return formatSize(o.Size)

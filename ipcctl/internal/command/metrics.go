@@ -151,7 +151,7 @@ func writeMetrics(w io.Writer) error {
 	for _, o := range objects {
 		states[[2]string{o.Kind, o.State}]++
 		switch o.Kind {
-		case "shm", "queue":
+		case "shm", "queue", "sysv-shm":
 			bytes.add(float64(o.Size), "kind", o.Kind, "name", o.Name)
 		case "socket":
 			conns.add(float64(o.Connections), "name", o.Name)

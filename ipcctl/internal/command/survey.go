@@ -26,8 +26,9 @@ type object struct {
 	UID         int            `json:"uid"` // -1 if unknown
 	Mode        string         `json:"mode"`
 	Size        int64          `json:"size"`
+	Key         string         `json:"key,omitempty"` // of System V IPC
 	Connections int            `json:"connections,omitempty"`
-	Waiting     *int           `json:"waiting,omitempty"` // messages in a queue
+	Waiting     *int           `json:"waiting,omitempty"` // messages in a queue, if they can be counted
 	Created     time.Time      `json:"created,omitzero"`
 	Users       []host.Process `json:"users"`
 	State       string         `json:"state"`
@@ -45,7 +46,7 @@ const (
 )
 
 // kinds lists what survey knows, in the order of its output.
-var kinds = []string{"shm", "queue", "socket", "fifo"}
+var kinds = []string{"shm", "queue", "socket", "fifo", "mqueue", "sysv-shm", "sysv-sem", "sysv-msg"}
 
 // view is what survey has read before it looks at single objects.
 type view struct {
@@ -65,7 +66,7 @@ func survey(kind string, folders []string) ([]object, error) {
 	v := view{folders: lookFolders(folders), owners: userNames()}
 	var err error
 	if kind != "queue" { // package shm looks for their users itself
-		if v.users, err = host.Processes(append([]string{shmFolder}, v.folders...)...); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		if v.users, err = host.Processes(append([]string{shmFolder, mqueueFolder}, v.folders...)...); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, err
 		}
 	}
@@ -102,6 +103,11 @@ func (v *view) list(kind string) ([]object, error) {
 		return v.listSockets()
 	case "fifo":
 		return v.listFIFOs()
+	case "mqueue":
+		return v.listMessageQueues()
+	}
+	if sysv, ok := strings.CutPrefix(kind, "sysv-"); ok {
+		return v.listSysV(sysv)
 	}
 	return nil, nil
 }

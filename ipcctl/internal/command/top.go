@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ipcctl/ipc/queue"
@@ -20,7 +21,7 @@ func topVerb() *node {
 		flags: []cli.Flag{
 			&cli.DurationFlag{Name: "interval", Usage: "look every `D`", Value: time.Second},
 			&cli.IntFlag{Name: "count", Usage: "end after `N` looks"},
-			&cli.StringFlag{Name: "kind", Usage: "only this kind`shm|queue|socket|fifo`"},
+			&cli.StringFlag{Name: "kind", Usage: "only this kind`" + strings.Join(kinds, "|") + "`"},
 			jsonFlag,
 		},
 		examples: []example{

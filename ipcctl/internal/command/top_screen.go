@@ -62,11 +62,11 @@ func (s *screen) rows() []looked {
 }
 
 // nameWidth fits a line into 80 columns.
-const nameWidth = 23
+const nameWidth = 21
 
 // table returns the header and a line for each object, at most height lines.
 func (s *screen) table(height int) []string {
-	head := fmt.Sprintf("%-6s %-*s %-6s %5s %8s %10s %7s %7s", "KIND", nameWidth, "NAME", "STATE", "USERS", "SIZE", "WAITING", "PUT/S", "TAKEN/S")
+	head := fmt.Sprintf("%-8s %-*s %-6s %5s %8s %10s %7s %7s", "KIND", nameWidth, "NAME", "STATE", "USERS", "SIZE", "WAITING", "PUT/S", "TAKEN/S")
 	out := []string{s.paint.bold(head)}
 	rows := s.rows()
 	chosen := slices.IndexFunc(rows, func(l looked) bool { return l.id() == s.selected })
@@ -83,12 +83,12 @@ func (s *screen) table(height int) []string {
 			waiting = fmt.Sprintf("%s %s", formatCount(l.stats.Len), bar(l.stats.Entries, l.stats.Capacity, 4))
 			puts, gets = formatRate(l.Rates.Puts), formatRate(l.Rates.Gets)
 		}
-		name := cutFront(l.Name, nameWidth)
+		name := cutFront(l.label(), nameWidth)
 		state := fmt.Sprintf("%-6s", l.State)
 		if paint := s.paint.state(l.State); paint != nil {
 			state = paint(state)
 		}
-		line := fmt.Sprintf("%-6s %s%s %s %5d %8s %s%s %7s %7s", l.Kind, name, strings.Repeat(" ", nameWidth-utf8.RuneCountInString(name)), state,
+		line := fmt.Sprintf("%-8s %s%s %s %5d %8s %s%s %7s %7s", l.Kind, name, strings.Repeat(" ", nameWidth-utf8.RuneCountInString(name)), state,
 			len(l.Users), l.extent(), strings.Repeat(" ", max(0, 10-utf8.RuneCountInString(waiting))), waiting, puts, gets)
 		line = strings.TrimRight(line, " ")
 		if from+i == chosen {
@@ -152,7 +152,7 @@ func (s *screen) detail(width int) []string {
 	}
 	l := s.all[i]
 	row := func(label, text string) string { return s.paint.bold(fmt.Sprintf("%-12s", label)) + "  " + text }
-	out := []string{row(l.Kind, l.Name), row("owner", orDash(l.Owner)+"  "+orDash(l.Mode)), row("state", s.paint.stateText(l.State)+": "+cut(l.Why, width-24))}
+	out := []string{row(l.Kind, l.label()), row("owner", orDash(l.Owner)+"  "+orDash(l.Mode)), row("state", s.paint.stateText(l.State)+": "+cut(l.Why, width-24))}
 	if l.Rates != nil {
 		x := l.stats
 		out = append(out,

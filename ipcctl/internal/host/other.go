@@ -16,6 +16,9 @@ func Processes(...string) (Users, error) { return Users{}, errSystem }
 // UnixSockets needs Linux.
 func UnixSockets() ([]UnixSocket, error) { return nil, errSystem }
 
+// SysVObjects needs Linux.
+func SysVObjects() ([]SysV, error) { return nil, errSystem }
+
 func describe(pid int) Process { return Process{PID: pid} }
 
 // ID needs Linux.

@@ -18,13 +18,16 @@ func (p Process) String() string { return fmt.Sprintf("%s(%d)", p.Command, p.PID
 // Users says who holds what at one moment.
 type Users struct {
 	// Files maps a file to the processes that have it open or mapped, each
-	// once, by rising pid. Only files below the folders that were asked for.
+	// once, by rising pid. Only files below the folders that were asked for,
+	// and POSIX message queues, which their users have open without a folder.
 	Files map[FileID][]Process
 	// Unlinked lists such files that have no name in their folder any more,
 	// with the path that the kernel remembers.
 	Unlinked map[FileID]string
 	// Sockets maps a socket's inode to the processes that have it open.
 	Sockets map[uint64][]Process
+	// SysV maps the ID of a System V segment to the processes attached to it.
+	SysV map[int][]Process
 	// Hidden counts processes that the caller may not look into.
 	Hidden int
 }
@@ -37,3 +40,6 @@ func Name(pid int) string {
 	}
 	return fmt.Sprint(pid)
 }
+
+// Running says whether a process of that pid is there.
+func Running(pid int) bool { return describe(pid).Command != "" }

@@ -20,6 +20,7 @@ import (
 type holding struct {
 	file     FileID
 	socket   uint64 // 0 for a file
+	sysv     int    // -1 for anything but a segment of System V
 	unlinked string // the former path of a file without a name
 }
 
@@ -40,7 +41,7 @@ func Processes(folders ...string) (Users, error) {
 		folders[i] = strings.TrimRight(f, "/") + "/"
 	}
 
-	u := Users{Files: map[FileID][]Process{}, Unlinked: map[FileID]string{}, Sockets: map[uint64][]Process{}}
+	u := Users{Files: map[FileID][]Process{}, Unlinked: map[FileID]string{}, Sockets: map[uint64][]Process{}, SysV: map[int][]Process{}}
 	var (
 		mu   sync.Mutex
 		wg   sync.WaitGroup
@@ -75,6 +76,9 @@ func Processes(folders ...string) (Users, error) {
 	for _, ps := range u.Files {
 		slices.SortFunc(ps, func(a, b Process) int { return a.PID - b.PID })
 	}
+	for _, ps := range u.SysV {
+		slices.SortFunc(ps, func(a, b Process) int { return a.PID - b.PID })
+	}
 	for _, ps := range u.Sockets {
 		slices.SortFunc(ps, func(a, b Process) int { return a.PID - b.PID })
 	}
@@ -85,6 +89,10 @@ func (u *Users) add(p Process, held []holding) {
 	for _, h := range held {
 		if h.socket != 0 {
 			u.Sockets[h.socket] = appendOnce(u.Sockets[h.socket], p)
+			continue
+		}
+		if h.sysv >= 0 {
+			u.SysV[h.sysv] = appendOnce(u.SysV[h.sysv], p)
 			continue
 		}
 		u.Files[h.file] = appendOnce(u.Files[h.file], p)
@@ -150,18 +158,18 @@ func (s *scanner) open(dir string) ([]holding, error) {
 		target := s.buf[:size]
 		if inode, ok := bytes.CutPrefix(target, []byte("socket:[")); ok {
 			if ino, err := strconv.ParseUint(string(bytes.TrimSuffix(inode, []byte("]"))), 10, 64); err == nil {
-				held = append(held, holding{socket: ino})
+				held = append(held, holding{socket: ino, sysv: -1})
 			}
 			continue
 		}
-		if !s.wanted(target) {
+		if !s.wanted(target) && !mqueueLike(target) {
 			continue
 		}
 		var st unix.Stat_t
 		if unix.Stat(path, &st) != nil {
 			continue
 		}
-		h := holding{file: FileID{uint64(st.Dev), st.Ino}}
+		h := holding{file: FileID{uint64(st.Dev), st.Ino}, sysv: -1}
 		if st.Nlink == 0 {
 			h.unlinked = strings.TrimSuffix(string(target), " (deleted)")
 		}
@@ -183,7 +191,11 @@ func (s *scanner) maps(path string) ([]holding, error) {
 		var line []byte
 		line, text, _ = bytes.Cut(text, []byte("\n"))
 		slash := bytes.IndexByte(line, '/')
-		if slash < 0 || !s.wanted(line[slash:]) {
+		if slash < 0 {
+			continue
+		}
+		segment := bytes.HasPrefix(line[slash:], sysvPath)
+		if !segment && !s.wanted(line[slash:]) {
 			continue
 		}
 		fields := bytes.Fields(line[:slash])
@@ -197,7 +209,11 @@ func (s *scanner) maps(path string) ([]holding, error) {
 		if !ok || err1 != nil || err2 != nil || err3 != nil {
 			continue
 		}
-		h := holding{file: FileID{unix.Mkdev(uint32(a), uint32(b)), ino}}
+		h := holding{file: FileID{unix.Mkdev(uint32(a), uint32(b)), ino}, sysv: -1}
+		if segment {
+			held = append(held, holding{sysv: int(ino)}) // the kernel has the segment's ID for an inode
+			continue
+		}
 		if name, ok := strings.CutSuffix(string(line[slash:]), " (deleted)"); ok {
 			h.unlinked = name
 		}
@@ -206,6 +222,15 @@ func (s *scanner) maps(path string) ([]holding, error) {
 		}
 	}
 	return held, nil
+}
+
+// sysvPath begins the path that the kernel gives a mapped System V segment.
+var sysvPath = []byte("/SYSV")
+
+// mqueueLike says whether a descriptor may be a POSIX message queue: mq_open(3)
+// goes by a mount of the kernel's own, where the queue's path is "/name".
+func mqueueLike(target []byte) bool {
+	return len(target) > 1 && target[0] == '/' && bytes.IndexByte(target[1:], '/') < 0
 }
 
 func (s *scanner) wanted(path []byte) bool {
