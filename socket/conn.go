@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/ipcctl/ipc/acl"
 	"github.com/ipcctl/ipc/socket/frame"
@@ -33,6 +34,7 @@ type Conn struct {
 	out  outbound
 	peer acl.Subject
 
+	spin    atomic.Int64 // how long Recv polls at most, in nanoseconds
 	closed  atomic.Bool
 	onClose func() // told once, after the descriptor is closed
 
@@ -68,6 +70,7 @@ func (c *Conn) Configure(o *ConnOptions) {
 
 func (c *Conn) configure(o *ConnOptions) {
 	c.opts = o.orDefault()
+	c.spin.Store(int64(c.opts.Spin))
 	c.in.fr = frame.NewReader(&c.in, c.opts.MaxMessage)
 	c.out.fw = frame.NewWriter(&c.out, c.opts.MaxMessage)
 	_ = c.raw.Control(func(fd uintptr) {
@@ -81,6 +84,14 @@ func (c *Conn) configure(o *ConnOptions) {
 
 // MaxMessage returns the connection's limit for messages, in bytes.
 func (c *Conn) MaxMessage() int { return c.opts.MaxMessage }
+
+// SetSpin is ConnOptions.Spin for a connection in use, whose options have left
+// it open (zero).
+func (c *Conn) SetSpin(d time.Duration) {
+	if c.opts.Spin == 0 {
+		c.spin.Store(int64(d))
+	}
+}
 
 // Peer returns who is at the other end, as the kernel told when the connection
 // was made: the process that connected, listened, or made the pair. Fields

@@ -43,7 +43,9 @@ type ConnOptions struct {
 	// Spin is for how long Recv polls the socket before it sleeps, at most.
 	// It spares the wake-up when the peer answers within microseconds and
 	// both have a CPU to themselves. It costs that CPU meanwhile, and is given
-	// up while it does not pay. 50 microseconds is plenty. Zero: not at all.
+	// up while it does not pay. 50 microseconds is plenty. Zero: not at all,
+	// or as package rpc finds best where that uses the connection. Below zero:
+	// never.
 	Spin time.Duration
 
 	// WriteBuffer is the kernel's buffer for what the peer has not yet read,

@@ -231,7 +231,7 @@ func (in *inbound) try(fd uintptr) bool {
 
 // poll spins for a while, as the connection's Spin allows.
 func (in *inbound) poll(fd int) bool {
-	limit := in.c.opts.Spin
+	limit := time.Duration(in.c.spin.Load())
 	if limit <= 0 {
 		return false
 	}

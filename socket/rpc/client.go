@@ -173,6 +173,7 @@ func (cl *Client) newLink(c *socket.Conn) *link {
 	l := &link{cl: cl, pending: map[uint32]*pending{}, reading: newReading()}
 	l.wire.c = c
 	l.wire.broken = func(err error) { l.fail(fmt.Errorf("%w: %w", ErrConnection, err)) }
+	setSpin(c)
 	cl.mu.Lock()
 	cl.link = l
 	if !cl.closed {

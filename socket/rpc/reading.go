@@ -45,7 +45,7 @@ const (
 
 	// keeperEvery is how often the keeper looks whether there are still calls.
 	// The end of the connection is noticed that much later.
-	keeperEvery = 2 * time.Millisecond
+	keeperEvery = 10 * time.Millisecond
 )
 
 func newReading() reading { return reading{take: make(chan struct{}, 1)} }

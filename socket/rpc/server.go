@@ -145,6 +145,7 @@ func (s *Server) ServeConn(c *socket.Conn) {
 	}
 	x.wire.c = c
 	x.wire.broken = func(error) { cancel() } // ends read
+	setSpin(c)
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
