@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +45,18 @@ func registerHandover() bool {
 			os.Exit(1)
 		}
 		echo(l)
+	}
+	// service manager ARG…: becomes the program activated, as systemd's child
+	// does: LISTEN_PID is its own pid, which exec keeps.
+	helpers["service manager"] = func(args []string) {
+		self, err := os.Executable()
+		if err == nil {
+			os.Setenv("SOCKET_TEST_HELPER", "activated")
+			os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+			err = syscall.Exec(self, append([]string{self}, args...), os.Environ())
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	return true
 }
@@ -203,13 +217,8 @@ func TestActivatedProcess(t *testing.T) {
 	defer sysClose(notify)
 	is.NoErr(unix.Bind(notify, &unix.SockaddrUnix{Name: filepath.Join(dir, "notify")}))
 
-	// LISTEN_PID must be the pid of the process itself: exec keeps the shell's.
-	self, err := os.Executable()
-	is.NoErr(err)
-	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh", self, "web")
-	cmd.Env = append(os.Environ(), "SOCKET_TEST_HELPER=activated", "LISTEN_FDS=1", "LISTEN_FDNAMES=web",
-		"NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
-	cmd.Stderr = os.Stderr
+	cmd := helper(t, "service manager", "web")
+	cmd.Env = append(cmd.Env, "LISTEN_FDS=1", "LISTEN_FDNAMES=web", "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
 	cmd.ExtraFiles = files[:1]
 	is.NoErr(cmd.Start())
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
@@ -236,6 +245,35 @@ func TestSystemdSocketActivate(t *testing.T) {
 	is.NoErr(cmd.Start())
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	is.NoErr(roundTrip(t, path, &DialOptions{Wait: true}))
+}
+
+// A program that knows nothing but bytes speaks the frame.
+func TestSocat(t *testing.T) {
+	tool, err := exec.LookPath("socat")
+	if err != nil {
+		t.Skip(err)
+	}
+	frames := "\x00\x00\x00\x05hello\x00\x00\x00\x00"
+	t.Run("client", func(t *testing.T) {
+		is := is.New(t)
+		path := filepath.Join(t.TempDir(), "s")
+		go echo(listen(t, path, nil))
+		// -t: for so long after its input has ended it waits for the server's end.
+		cmd := exec.CommandContext(soon(t), tool, "-t", "60", "-", "UNIX-CONNECT:"+path)
+		cmd.Stdin = strings.NewReader(frames)
+		out, err := cmd.Output()
+		is.NoErr(err)
+		is.Equal(string(out), frames)
+	})
+	t.Run("server", func(t *testing.T) {
+		is := is.New(t)
+		path := filepath.Join(t.TempDir(), "s")
+		cmd := exec.CommandContext(soon(t), tool, "UNIX-LISTEN:"+path, "EXEC:cat")
+		cmd.Stderr = os.Stderr
+		is.NoErr(cmd.Start())
+		is.NoErr(roundTrip(t, path, &DialOptions{Wait: true}))
+		is.NoErr(cmd.Wait())
+	})
 }
 
 func TestNotifyWithoutManager(t *testing.T) {

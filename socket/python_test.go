@@ -15,17 +15,62 @@ import (
 	"github.com/matryer/is"
 )
 
-// python prepares to run a script with args, its standard error on ours.
-func python(t testing.TB, script string, args ...string) *exec.Cmd {
+// An interpreter is a Python to talk to.
+type interpreter struct {
+	path    string
+	version string // "3.11"
+	md5     bool   // before 3.12, authentication has nothing better
+}
+
+// eachPython runs test with every Python 3 there is: those that IPC_PYTHONS
+// lists, as PATH lists directories, or all python3 and python3.N on PATH.
+func eachPython(t *testing.T, test func(t *testing.T, py interpreter)) {
 	t.Helper()
-	path, err := exec.LookPath("python3")
-	if err != nil {
-		if os.Getenv("IPC_REQUIRE_PYTHON") != "" {
+	candidates := filepath.SplitList(os.Getenv("IPC_PYTHONS"))
+	must := len(candidates) > 0
+	if !must {
+		for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+			found, _ := filepath.Glob(filepath.Join(dir, "python3*"))
+			candidates = append(candidates, found...)
+		}
+	}
+	seen := map[string]bool{}
+	for _, path := range candidates {
+		if name := filepath.Base(path); !must && strings.Trim(name, "python.0123456789") != "" {
+			continue // python3-config and the like
+		}
+		out, err := exec.CommandContext(soon(t), path, "-c", "import sys, multiprocessing.connection; print('%d.%d' % sys.version_info[:2])").Output()
+		if err != nil {
+			if must {
+				t.Fatalf("%s of IPC_PYTHONS: %v", path, err)
+			}
+			continue
+		}
+		py := interpreter{path: path, version: strings.TrimSpace(string(out))}
+		if seen[py.version] {
+			continue
+		}
+		seen[py.version] = true
+		var major, minor int
+		if _, err := fmt.Sscanf(py.version, "%d.%d", &major, &minor); err != nil {
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		py.md5 = minor < 12
+		t.Run(py.version, func(t *testing.T) { test(t, py) })
 	}
-	cmd := exec.CommandContext(soon(t), path, append([]string{"-c", script}, args...)...)
+	switch {
+	case len(seen) > 0:
+	case os.Getenv("IPC_REQUIRE_PYTHON") != "":
+		t.Fatal("no Python 3 on PATH")
+	default:
+		t.Skip("no Python 3 on PATH")
+	}
+}
+
+// script prepares to run a script with args, its standard error on ours.
+func (py interpreter) script(t testing.TB, script string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(soon(t), py.path, append([]string{"-c", script}, args...)...)
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), fmt.Sprintf("ACKNOWLEDGE=%t", handlesAreAcknowledged))
 	return cmd
@@ -93,55 +138,61 @@ c.close()
 `
 
 func TestPythonClient(t *testing.T) {
-	for _, key := range []string{"", "secret"} {
-		t.Run("authkey="+key, func(t *testing.T) {
-			is := is.New(t)
-			path := filepath.Join(t.TempDir(), "s")
-			l := listen(t, path, &ListenOptions{
-				AuthKey: []byte(key), AllowMD5: true, Conn: ConnOptions{MaxMessage: 8 << 20},
+	eachPython(t, func(t *testing.T, py interpreter) {
+		for _, key := range []string{"", "secret"} {
+			t.Run("authkey="+key, func(t *testing.T) {
+				is := is.New(t)
+				path := filepath.Join(t.TempDir(), "s")
+				l := listen(t, path, &ListenOptions{
+					AuthKey: []byte(key), AllowMD5: py.md5, Conn: ConnOptions{MaxMessage: 8 << 20},
+				})
+				cmd := py.script(t, pythonPattern+"c = Client(path, authkey=key)\n"+pythonExchange, path, key)
+				is.NoErr(cmd.Start())
+				c, err := l.Accept(soon(t))
+				is.NoErr(err)
+				defer c.Close()
+				is.Equal(int(c.Peer().PID), cmd.Process.Pid)
+				exchange(t, c)
+				is.NoErr(cmd.Wait())
 			})
-			cmd := python(t, pythonPattern+"c = Client(path, authkey=key)\n"+pythonExchange, path, key)
-			is.NoErr(cmd.Start())
-			c, err := l.Accept(soon(t))
-			is.NoErr(err)
-			defer c.Close()
-			is.Equal(int(c.Peer().PID), cmd.Process.Pid)
-			exchange(t, c)
-			is.NoErr(cmd.Wait())
-		})
-	}
+		}
+	})
 }
 
 func TestPythonListener(t *testing.T) {
-	for _, key := range []string{"", "secret"} {
-		t.Run("authkey="+key, func(t *testing.T) {
-			is := is.New(t)
-			path := filepath.Join(t.TempDir(), "s")
-			cmd := python(t, pythonPattern+"l = Listener(path, authkey=key)\nc = l.accept()\n"+pythonExchange+"l.close()\n", path, key)
-			is.NoErr(cmd.Start())
-			c, err := Dial(soon(t), path, &DialOptions{
-				Wait: true, AuthKey: []byte(key), AllowMD5: true, Conn: ConnOptions{MaxMessage: 8 << 20},
+	eachPython(t, func(t *testing.T, py interpreter) {
+		for _, key := range []string{"", "secret"} {
+			t.Run("authkey="+key, func(t *testing.T) {
+				is := is.New(t)
+				path := filepath.Join(t.TempDir(), "s")
+				cmd := py.script(t, pythonPattern+"l = Listener(path, authkey=key)\nc = l.accept()\n"+pythonExchange+"l.close()\n", path, key)
+				is.NoErr(cmd.Start())
+				c, err := Dial(soon(t), path, &DialOptions{
+					Wait: true, AuthKey: []byte(key), AllowMD5: py.md5, Conn: ConnOptions{MaxMessage: 8 << 20},
+				})
+				is.NoErr(err)
+				defer c.Close()
+				is.Equal(int(c.Peer().PID), cmd.Process.Pid)
+				exchange(t, c)
+				is.NoErr(cmd.Wait())
 			})
-			is.NoErr(err)
-			defer c.Close()
-			is.Equal(int(c.Peer().PID), cmd.Process.Pid)
-			exchange(t, c)
-			is.NoErr(cmd.Wait())
-		})
-	}
+		}
+	})
 }
 
 func TestPythonWithTheWrongKey(t *testing.T) {
-	is := is.New(t)
-	path := filepath.Join(t.TempDir(), "s")
-	listen(t, path, &ListenOptions{AuthKey: []byte("right"), AllowMD5: true})
-	out, err := python(t, pythonPattern+`
+	eachPython(t, func(t *testing.T, py interpreter) {
+		is := is.New(t)
+		path := filepath.Join(t.TempDir(), "s")
+		listen(t, path, &ListenOptions{AuthKey: []byte("right"), AllowMD5: py.md5})
+		out, err := py.script(t, pythonPattern+`
 from multiprocessing import AuthenticationError
 try: Client(path, authkey=key)
 except AuthenticationError as e: print("refused")
 `, path, "wrong").Output()
-	is.NoErr(err)
-	is.Equal(strings.TrimSpace(string(out)), "refused")
+		is.NoErr(err)
+		is.Equal(strings.TrimSpace(string(out)), "refused")
+	})
 }
 
 // The handshake of CPython 3.12 and later, spoken by whichever Python is here.
@@ -162,55 +213,61 @@ def answer(c):
 `
 
 func TestPythonModernDialect(t *testing.T) {
-	t.Run("client", func(t *testing.T) {
-		is := is.New(t)
-		path := filepath.Join(t.TempDir(), "s")
-		go echo(listen(t, path, &ListenOptions{AuthKey: []byte("secret")}))
-		is.NoErr(python(t, pythonPattern+pythonModern+`
+	eachPython(t, func(t *testing.T, py interpreter) {
+		t.Run("client", func(t *testing.T) {
+			is := is.New(t)
+			path := filepath.Join(t.TempDir(), "s")
+			go echo(listen(t, path, &ListenOptions{AuthKey: []byte("secret")}))
+			is.NoErr(py.script(t, pythonPattern+pythonModern+`
 c = Client(path); answer(c); deliver(c)
 c.send_bytes(b'hi'); assert c.recv_bytes() == b'hi'
 `, path, "secret").Run())
-	})
-	t.Run("listener", func(t *testing.T) {
-		is := is.New(t)
-		path := filepath.Join(t.TempDir(), "s")
-		cmd := python(t, pythonPattern+pythonModern+`
+		})
+		t.Run("listener", func(t *testing.T) {
+			is := is.New(t)
+			path := filepath.Join(t.TempDir(), "s")
+			cmd := py.script(t, pythonPattern+pythonModern+`
 l = Listener(path); c = l.accept(); deliver(c); answer(c)
 c.send_bytes(c.recv_bytes())
 `, path, "secret")
-		is.NoErr(cmd.Start())
-		is.NoErr(roundTrip(t, path, &DialOptions{Wait: true, AuthKey: []byte("secret")}))
-		is.NoErr(cmd.Wait())
+			is.NoErr(cmd.Start())
+			is.NoErr(roundTrip(t, path, &DialOptions{Wait: true, AuthKey: []byte("secret")}))
+			is.NoErr(cmd.Wait())
+		})
 	})
 }
 
 // An inherited end of a pair is a multiprocessing.connection.Connection there.
 func TestPythonChildOnAPair(t *testing.T) {
-	is := is.New(t)
-	a, b := pair(t, &ConnOptions{MaxMessage: 8 << 20})
-	f, err := b.File()
-	is.NoErr(err)
-	cmd := python(t, pythonPattern+"c = Connection(3)\n"+pythonExchange, "")
-	cmd.ExtraFiles = []*os.File{f}
-	is.NoErr(cmd.Start())
-	is.NoErr(f.Close())
-	is.NoErr(b.Close())
-	exchange(t, a)
-	is.NoErr(cmd.Wait())
+	eachPython(t, func(t *testing.T, py interpreter) {
+		is := is.New(t)
+		a, b := pair(t, &ConnOptions{MaxMessage: 8 << 20})
+		f, err := b.File()
+		is.NoErr(err)
+		cmd := py.script(t, pythonPattern+"c = Connection(3)\n"+pythonExchange, "")
+		cmd.ExtraFiles = []*os.File{f}
+		is.NoErr(cmd.Start())
+		is.NoErr(f.Close())
+		is.NoErr(b.Close())
+		exchange(t, a)
+		is.NoErr(cmd.Wait())
+	})
 }
 
 // A Python that sends pickles is understood as far as bytes go.
 func TestPythonSendIsOneMessage(t *testing.T) {
-	is := is.New(t)
-	path := filepath.Join(t.TempDir(), "s")
-	l := listen(t, path, nil)
-	cmd := python(t, pythonPattern+"c = Client(path)\nc.send(('x', 1, None))\n", path)
-	is.NoErr(cmd.Start())
-	c, err := l.Accept(soon(t))
-	is.NoErr(err)
-	defer c.Close()
-	m, err := c.Recv(soon(t))
-	is.NoErr(err)
-	is.Equal(fmt.Sprintf("%x", m.Data), "8004950a000000000000008c0178944b014e87942e")
-	is.NoErr(cmd.Wait())
+	eachPython(t, func(t *testing.T, py interpreter) {
+		is := is.New(t)
+		path := filepath.Join(t.TempDir(), "s")
+		l := listen(t, path, nil)
+		cmd := py.script(t, pythonPattern+"c = Client(path)\nc.send(('x', 1, None))\n", path)
+		is.NoErr(cmd.Start())
+		c, err := l.Accept(soon(t))
+		is.NoErr(err)
+		defer c.Close()
+		m, err := c.Recv(soon(t))
+		is.NoErr(err)
+		is.Equal(fmt.Sprintf("%x", m.Data), "8004950a000000000000008c0178944b014e87942e")
+		is.NoErr(cmd.Wait())
+	})
 }
