@@ -27,16 +27,12 @@ func main() {
 }
 
 func serve(ctx context.Context) error {
-	path, err := socketPath()
-	if err != nil {
-		return err
-	}
-	l, err := socket.Listen(path, nil)
+	l, err := listen()
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	log.Printf("listening on %s", path)
+	log.Printf("listening on %s", l.Addr())
 	for {
 		c, err := l.Accept(ctx)
 		if err != nil {
@@ -49,6 +45,20 @@ func serve(ctx context.Context) error {
 			}
 		}()
 	}
+}
+
+// listen takes the socket that a service manager such as systemd has passed, or
+// makes its own.
+func listen() (*socket.Listener, error) {
+	l, err := socket.ListenActivated("", nil)
+	if !errors.Is(err, os.ErrNotExist) {
+		return l, err
+	}
+	path, err := socketPath()
+	if err != nil {
+		return nil, err
+	}
+	return socket.Listen(path, nil)
 }
 
 // answer acknowledges every message of one client.

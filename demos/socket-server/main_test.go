@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ipcctl/ipc/socket"
 )
@@ -56,6 +57,44 @@ func TestServer(t *testing.T) {
 	}
 	if _, err := os.Lstat(path); err == nil {
 		t.Errorf("%s is left behind", path)
+	}
+}
+
+// systemd-socket-activate starts the server when socat connects.
+func TestActivatedServer(t *testing.T) {
+	manager, err := exec.LookPath("systemd-socket-activate")
+	if err != nil {
+		t.Skip(err)
+	}
+	socat, err := exec.LookPath("socat")
+	if err != nil {
+		t.Skip(err)
+	}
+	demo, path := program(t), filepath.Join(t.TempDir(), "s.sock")
+	cmd := exec.Command(manager, "-l", path, demo)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	for _, err := os.Lstat(path); err != nil; _, err = os.Lstat(path) { // no server yet
+		if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	client := exec.Command(socat, "-t", "60", "-", "UNIX-CONNECT:"+path)
+	client.Stdin = strings.NewReader("\x00\x00\x00\x05hello") // the length, then the message
+	answer, err := client.Output()
+	if err != nil || string(answer) != "\x00\x00\x00\x0aACK: hello" {
+		t.Errorf("socat got %q, %v", answer, err)
+	}
+	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "hello\n" {
+		t.Errorf("the server printed %q, want hello", line)
 	}
 }
 
