@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"time"
 
+	"github.com/ipcctl/ipc/ipcctl/internal/host"
 	"github.com/ipcctl/ipc/shm"
 	"github.com/ipcctl/ipc/socket"
 	"github.com/urfave/cli/v2"
@@ -19,7 +21,9 @@ func gcVerb() *node {
 		args:  "[FOLDER...]",
 		about: "Proven dead is a socket file whose listener is gone (a connection is refused, and\n" +
 			"nobody holds its lock), and a segment with a generated name that no process on\n" +
-			"this host uses. Right before it removes something it proves it again. Queues,\n" +
+			"this host uses: all were looked into, or the kernel grants a lease, which it does\n" +
+			"only for a file that nobody has open or mapped, in any container. Right before it\n" +
+			"removes something it proves it again. Queues, objects of POSIX and System V,\n" +
 			"FIFOs and segments with a chosen name are never removed: their users may return.\n\n" +
 			"Socket files are looked for where ipcctl ls looks.",
 		flags: []cli.Flag{
@@ -59,12 +63,14 @@ func gc(c *call) error {
 	var verdicts []verdictOfGC
 	failed := false
 	for _, o := range objects {
-		if !o.dead() {
+		young := !o.Created.IsZero() && time.Since(o.Created) < c.flags.Duration("older-than")
+		why, dead := o.proof(!young)
+		if !dead {
 			continue
 		}
-		v := verdictOfGC{o.Kind, o.Name, "would-remove", o.Why}
+		v := verdictOfGC{o.Kind, o.Name, "would-remove", why}
 		switch {
-		case !o.Created.IsZero() && time.Since(o.Created) < c.flags.Duration("older-than"):
+		case young:
 			v.Action, v.Why = "kept", fmt.Sprintf("it is only %v old", time.Since(o.Created).Round(time.Second))
 		case c.bool("yes"):
 			v.Action = "removed"
@@ -116,15 +122,30 @@ func (c *call) showGC(verdicts []verdictOfGC) error {
 	return nil
 }
 
-// dead says whether it is proven that nobody can want the object any more.
-func (o *object) dead() bool {
-	switch o.Kind {
-	case "socket":
-		return o.State == stale
-	case "shm":
-		return o.State == orphan && o.named
+// generated matches the names that this library and Python give a segment for
+// the life of a process.
+var generated = regexp.MustCompile(`^psm_[0-9a-f]{8}$`)
+
+// proof returns what proves that nobody can want the object any more. Where
+// some processes can't be seen, the kernel is asked for a lease on a segment,
+// if closely is set: that keeps others from opening it for an instant.
+func (o *object) proof(closely bool) (why string, dead bool) {
+	switch {
+	case o.Kind == "socket":
+		return o.Why, o.State == stale
+	case o.Kind != "shm" || !o.named:
+		return "", false
+	case o.State == orphan:
+		return o.Why, true
+	case !closely || o.State != idle || !generated.MatchString(o.Name):
+		return "", false
 	}
-	return false
+	l, err := host.TakeLease(shmFolder + "/" + o.Name)
+	if err != nil {
+		return "", false
+	}
+	l.Close()
+	return "its name was generated for a process, and no process anywhere on this host has it: the kernel grants a lease", true
 }
 
 // errRevived is an object that was dead a moment ago.
@@ -145,6 +166,7 @@ func (o *object) bury() error {
 		}
 		return l.Close()
 	}
+	id, _ := host.ID(shmFolder + "/" + o.Name)
 	now, err := shm.List()
 	if err != nil {
 		return err
@@ -153,8 +175,20 @@ func (o *object) bury() error {
 	switch {
 	case i < 0:
 		return os.ErrNotExist
-	case now[i].State != shm.Orphan || !now[i].Created.Equal(o.Created):
+	case now[i].State == shm.Live || !now[i].Created.Equal(o.Created):
 		return errRevived
+	}
+	l, err := host.TakeLease(shmFolder + "/" + o.Name)
+	switch {
+	case errors.Is(err, host.ErrInUse):
+		return errRevived
+	case err == nil:
+		defer l.Close() // until the name is gone nobody opens it
+		if l.ID != id || !l.Held() {
+			return errRevived
+		}
+	case now[i].State != shm.Orphan:
+		return err
 	}
 	return shm.Remove(o.Name)
 }

@@ -19,6 +19,18 @@ func UnixSockets() ([]UnixSocket, error) { return nil, errSystem }
 // SysVObjects needs Linux.
 func SysVObjects() ([]SysV, error) { return nil, errSystem }
 
+// Lease needs Linux.
+type Lease struct{ ID FileID }
+
+// TakeLease needs Linux.
+func TakeLease(string) (*Lease, error) { return nil, errSystem }
+
+// Held needs Linux.
+func (*Lease) Held() bool { return false }
+
+// Close needs Linux.
+func (*Lease) Close() error { return errSystem }
+
 func describe(pid int) Process { return Process{PID: pid} }
 
 // ID needs Linux.

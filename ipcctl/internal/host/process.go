@@ -1,6 +1,12 @@
 package host
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrInUse says that somebody has the file open or mapped.
+var ErrInUse = errors.New("it is in use")
 
 // FileID names a file on this host whatever path leads to it.
 type FileID struct{ Dev, Ino uint64 }
