@@ -18,7 +18,7 @@ func aclGroup() *node {
 		about: "A policy says who may do what to what; what no rule allows is denied, and a rule\n" +
 			"that denies wins. Its language is described in POLICIES.md of the acl module.",
 		examples: []example{
-			{"ipcctl acl check --policy app.acl --uid 1000 --action connect --resource socket:/run/app.sock", "may that user connect?"},
+			{"ipcctl acl check --policy app.acl --uid 7 --action get --resource queue:jobs", "may that user connect?"},
 			{"ipcctl acl lint app.acl", "find faults and rules without effect"},
 		},
 		children: []*node{aclCheckVerb(), aclExplainVerb(), aclLintVerb(), aclTestVerb(), aclApplyVerb()},

@@ -21,7 +21,7 @@ func aclApplyVerb() *node {
 			jsonFlag,
 		},
 		examples: []example{
-			{"ipcctl acl apply /run/app.sock --policy app.acl --resource socket:/run/app.sock", "prints what was set, as getfacl does"},
+			{"ipcctl acl apply /run/a.sock --policy app.acl --resource socket:/run/a.sock", "prints what was set, as getfacl does"},
 		},
 		run: func(c *call) error {
 			if err := c.required("policy", "resource"); err != nil {

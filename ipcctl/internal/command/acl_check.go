@@ -7,7 +7,7 @@ func aclCheckVerb() *node {
 		about: "The exit status is the answer: 0 allowed, 4 denied.",
 		flags: questionFlags(),
 		examples: []example{
-			{"ipcctl acl check --policy app.acl --uid 1000 --action connect --resource socket:/run/app.sock", "prints the rule that decides"},
+			{"ipcctl acl check --policy app.acl --uid 7 --action get --resource queue:jobs", "prints the rule that decides"},
 		},
 		run: func(c *call) error {
 			q, err := c.question()

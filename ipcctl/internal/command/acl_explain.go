@@ -15,7 +15,7 @@ func aclExplainVerb() *node {
 			"0 allowed, 4 denied.",
 		flags: questionFlags(),
 		examples: []example{
-			{"ipcctl acl explain --policy app.acl --uid 7 --action connect --resource socket:/run/app.sock", "why is user 7 turned away?"},
+			{"ipcctl acl explain --policy app.acl --uid 7 --action put --resource queue:jobs", "why is user 7 turned away?"},
 		},
 		run: func(c *call) error {
 			q, err := c.question()

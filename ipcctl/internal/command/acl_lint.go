@@ -12,7 +12,7 @@ import (
 func aclLintVerb() *node {
 	return &node{
 		name:  "lint",
-		usage: "find faults in policies, and rules that can't mean what they say",
+		usage: "find faults in policies, and rules without effect",
 		args:  "FILE...",
 		about: "The exit status is 1 if anything was found.",
 		flags: []cli.Flag{jsonFlag},

@@ -59,7 +59,6 @@ func TestACLFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	fails(t, 4, check(loose), "nobody else may write")
-	golden(t, "acl.check.help.txt", must(t, "", "acl", "check", "--help"))
 }
 
 func TestACLTest(t *testing.T) {

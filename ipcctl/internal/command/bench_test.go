@@ -42,7 +42,6 @@ func TestBench(t *testing.T) {
 	wellFormed(t, picture)
 	out = must(t, "", "bench", "queue", "--size", "64", "--duration", "30ms", "--compare", base, "--producers", "2", "--consumers", "2", "--batch", "8")
 	is.True(strings.Contains(out, "CHANGE") && strings.Contains(out, "%") && strings.Contains(out, "2→2"))
-	golden(t, "bench.help.txt", must(t, "", "bench", "--help"))
 	fails(t, 2, []string{"bench", "sockets"}, `did you mean "socket"?`)
 	fails(t, 2, []string{"bench", "--size", "0"}, "1 byte")
 	fails(t, 2, []string{"bench", "--size", "x"}, "no size")
@@ -64,7 +63,6 @@ func TestLatency(t *testing.T) {
 	wellFormed(t, picture)
 	out := must(t, "", "latency", "--intrinsic", "--duration", "20ms")
 	is.True(strings.Contains(out, "intrinsic"))
-	golden(t, "latency.help.txt", must(t, "", "latency", "--help"))
 	fails(t, 2, []string{"latency", "pip"}, `did you mean "pipe"?`)
 	fails(t, 2, []string{"latency", "pipe", "--intrinsic"}, "no mechanism")
 }

@@ -14,7 +14,7 @@ func completionVerb() *node {
 	return &node{
 		name:    "completion",
 		instant: true,
-		usage:   "print a script that makes a shell complete verbs, flags and object names",
+		usage:   "print a script that completes verbs and object names",
 		args:    "bash|zsh|fish",
 		examples: []example{
 			{"source <(ipcctl completion bash)", "in ~/.bashrc"},

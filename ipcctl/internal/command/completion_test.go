@@ -28,7 +28,7 @@ func TestCompletion(t *testing.T) {
 	is.Equal(offered(t, "vers"), []string{"version"})
 	is.Equal(offered(t, "socket", "se"), []string{"serve", "send"})
 	is.Equal(offered(t, "ls", "--ki"), []string{"--kind"})
-	is.Equal(offered(t, "ls", "--kind", "s"), []string{"shm", "socket"})
+	is.Equal(offered(t, "ls", "--kind", "s"), []string{"shm", "socket", "sysv-shm", "sysv-sem", "sysv-msg"})
 	is.Equal(offered(t, "completion", ""), []string{"bash", "zsh", "fish"})
 	is.Equal(offered(t, "nonsense", ""), nil)
 }

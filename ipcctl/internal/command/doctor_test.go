@@ -22,6 +22,5 @@ func TestDoctor(t *testing.T) {
 	text := run(t, "", "doctor")
 	is.Equal(text.code, bad)
 	is.True(len(text.out) > 0)
-	golden(t, "doctor.help.txt", must(t, "", "doctor", "--help"))
 	fails(t, 2, []string{"doctor", "--fix"}, "no flag --fix")
 }

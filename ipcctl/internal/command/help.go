@@ -18,7 +18,12 @@ func writeHelp(w *bufio.Writer, n *node, name string, p palette) {
 	fmt.Fprintf(w, "%s - %s\n", p.bold(name), n.usage)
 	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Usage"), n.synopsis(name))
 	if n.about != "" {
-		fmt.Fprintf(w, "\n%s\n", n.about)
+		for _, paragraph := range strings.Split(n.about, "\n\n") {
+			w.WriteByte('\n')
+			for _, line := range wrap(paragraph, helpWidth) {
+				w.WriteString(line + "\n")
+			}
+		}
 	}
 	if n.children != nil {
 		fmt.Fprintf(w, "\n%s\n", p.bold("Verbs"))

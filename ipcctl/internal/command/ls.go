@@ -11,7 +11,7 @@ import (
 func lsVerb() *node {
 	return &node{
 		name:  "ls",
-		usage: "list every object on this host: who owns it, who uses it, and its state",
+		usage: "list every object on this host, its owner, users and state",
 		args:  "[FOLDER...]",
 		about: "State: live, a process uses it now; idle, whole but unused; orphan, in memory\n" +
 			"but out of reach; stale, left behind and of no use. --why gives the proof.\n\n" +

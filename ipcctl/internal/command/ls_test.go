@@ -103,7 +103,6 @@ func TestListFIFOs(t *testing.T) {
 }
 
 func TestListUsage(t *testing.T) {
-	golden(t, "ls.help.txt", must(t, "", "ls", "--help"))
 	fails(t, 2, []string{"ls", "--kind", "sockets"}, `did you mean "socket"?`)
 	fails(t, 2, []string{"ls", "--state", "dead"}, `no state "dead"`)
 }

@@ -45,6 +45,16 @@ func TestMain(m *testing.M) {
 	// runtime folder: the tests and the commands share it.
 	os.Setenv("XDG_RUNTIME_DIR", dir)
 	code := m.Run()
+	chosen := false // some tests, not all
+	for _, f := range []string{"test.run", "test.skip", "test.list"} {
+		chosen = chosen || flag.Lookup(f).Value.String() != ""
+	}
+	if code == 0 && !chosen {
+		if gaps := untested(); len(gaps) > 0 {
+			fmt.Fprintf(os.Stderr, "FAIL: no test of the built binary covers:\n  %s\n", strings.Join(gaps, "\n  "))
+			code = 1
+		}
+	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -89,6 +99,7 @@ func finish(t testing.TB, cmd *exec.Cmd) result {
 	if strings.Contains(errs.String(), "goroutine ") {
 		t.Fatalf("%v: a stack trace on stderr:\n%s", cmd.Args[1:], errs.String())
 	}
+	saw(cmd.Args[1:], cmd.ProcessState.ExitCode())
 	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
 
@@ -225,6 +236,7 @@ func (b *background) status(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-b.done:
+		saw(b.cmd.Args[1:], b.cmd.ProcessState.ExitCode())
 		return b.cmd.ProcessState.ExitCode()
 	case <-time.After(watchdog):
 		t.Fatalf("%v: still running", b.cmd.Args[1:])

@@ -168,9 +168,6 @@ func TestQueueFailures(t *testing.T) {
 	for _, verb := range []string{"put", "get", "stat", "rm"} {
 		fails(t, 1, []string{"queue", verb, segment}, "not a queue")
 	}
-	for _, verb := range []string{"create", "put", "get", "stat", "dead", "requeue", "close", "rm"} {
-		golden(t, "queue."+verb+".help.txt", must(t, "", "queue", verb, "--help"))
-	}
 }
 
 func TestQueueInterrupted(t *testing.T) {

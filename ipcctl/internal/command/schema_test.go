@@ -50,6 +50,7 @@ func conforms(t testing.TB, heading, out string) []map[string]any {
 	if s[heading] == nil {
 		t.Fatalf("JSON.md has no heading %q", heading)
 	}
+	sawJSON(heading)
 	var objects []map[string]any
 	for _, line := range strings.Split(strings.TrimSuffix(out, "\n"), "\n") {
 		var o map[string]any

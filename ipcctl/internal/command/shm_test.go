@@ -82,8 +82,6 @@ func TestShmCreate(t *testing.T) {
 	} {
 		fails(t, 2, append([]string{"shm", "create"}, strings.Fields(c.args)...), c.text)
 	}
-	golden(t, "shm.help.txt", must(t, "", "shm", "--help"))
-	golden(t, "shm.create.help.txt", must(t, "", "shm", "create", "--help"))
 	fails(t, 2, []string{"shm"}, "which verb?", "create, write, read, rm")
 }
 

@@ -56,7 +56,6 @@ func TestSocketCallUsage(t *testing.T) {
 	}
 	fails(t, 2, []string{"socket", "serve", path, "--method", "/m", "--method", "/m=cat"}, "twice")
 	fails(t, 2, []string{"socket", "serve", path, "--method", "/m", "--echo"}, "--method answers calls")
-	golden(t, "socket.call.help.txt", must(t, "", "socket", "call", "--help"))
 }
 
 func TestSocketCallPolicy(t *testing.T) {

@@ -200,9 +200,6 @@ func TestSocketFailures(t *testing.T) {
 	fails(t, 2, []string{"socket", "serve"}, "PATH is missing")
 	fails(t, 2, []string{"socket", "send", path, "x", "--lines"}, "--lines reads stdin")
 	fails(t, 3, []string{"socket", "serve", path, "--policy", path + ".acl"}, ".acl")
-	for _, verb := range []string{"serve", "send"} {
-		golden(t, "socket."+verb+".help.txt", must(t, "", "socket", verb, "--help"))
-	}
 	r := run(t, "", "socket", "serve", stale, "--mode", "8")
 	is.Equal(r.code, 2)
 }

@@ -177,7 +177,6 @@ func TestTopWithoutTerminal(t *testing.T) {
 	is.Equal(strings.Count(out, name), 2)
 	o := find(conforms(t, "ipcctl top", must(t, "", "top", "--json", "--count=1")), name)
 	is.Equal(o["rates"].(map[string]any)["waiting"], 1.0)
-	golden(t, "top.help.txt", must(t, "", "top", "--help"))
 	fails(t, 2, []string{"top", "--kind", "queues"}, `did you mean "queue"?`)
 	fails(t, 2, []string{"top", "--interval", "0"}, "at least 10ms")
 }

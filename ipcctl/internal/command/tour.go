@@ -12,7 +12,7 @@ import (
 func tourVerb() *node {
 	return &node{
 		name:  "tour",
-		usage: "see every mechanism at work between real processes, in a few seconds",
+		usage: "see every mechanism at work between real processes, in seconds",
 		about: "Each step starts processes of its own, checks what they did, and measures it.\n" +
 			"The figures are of this machine at this moment. Nothing is left behind, also when\n" +
 			"it is interrupted. A step that fails ends it with status 1 and is named.",

@@ -67,7 +67,6 @@ func TestTourTable(t *testing.T) {
 		}
 	}
 	is.True(strings.Contains(out, "nothing is left behind"))
-	golden(t, "tour.help.txt", must(t, "", "tour", "--help"))
 }
 
 // TestTourWithoutPython has no python3 on PATH: the tour says so and goes on.

@@ -13,7 +13,6 @@ func TestVersion(t *testing.T) {
 	is.Equal(must(t, "", "version"), must(t, "", "--version"))
 	o := conforms(t, "ipcctl version", must(t, "", "version", "--json"))
 	is.Equal(o, conforms(t, "ipcctl version", must(t, "", "--json", "version"))) // a flag before its verb
-	golden(t, "version.help.txt", must(t, "", "version", "--help"))
 	golden(t, "version.help.txt", must(t, "", "help", "version"))
 	fails(t, 2, []string{"version", "now"}, "no arguments", "--help")
 	fails(t, 2, []string{"version", "--jsn"}, "did you mean --json?")
