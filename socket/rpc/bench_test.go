@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipcctl/ipc/acl"
 	"github.com/ipcctl/ipc/socket"
 )
 
@@ -183,5 +184,31 @@ func inFlight(b *testing.B, n int, call func()) {
 	}
 	for range n {
 		<-done
+	}
+}
+
+// What a policy adds to each call, on the server.
+func BenchmarkPolicyPerCall(b *testing.B) {
+	rules := strings.Builder{}
+	for uid := range 100 {
+		fmt.Fprintf(&rules, "allow uid:%d call rpc:/jobs/**\n", 1000+uid)
+	}
+	policy, err := acl.Parse("bench", []byte(rules.String()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, c, err := socket.Pair()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer a.Close()
+	defer c.Close()
+	peer := a.Peer()
+	peer.UID, peer.Groups = 1099, []uint32{4, 24, 27, 1099}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !policy.Check(peer, "call", "rpc:/jobs/Add").Allowed {
+			b.Fatal("denied")
+		}
 	}
 }

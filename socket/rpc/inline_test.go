@@ -155,6 +155,38 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	is.NoErr(<-sent)
 }
 
+// Nor can it make the server keep more replies than calls are allowed.
+func TestRepliesThatNobodyReadsAreLimited(t *testing.T) {
+	is := is.New(t)
+	s := testServer()
+	s.MaxCalls = 4
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	defer a.Close()
+	go s.ServeConn(b)
+	before := runtime.NumGoroutine()
+	const n, size = 200, 20_000
+	sent := make(chan error, 1)
+	go func() {
+		for id := range uint32(n) {
+			if err := a.Send(soon(t), append(appendCall(nil, id, 0, 0, "/echo"), make([]byte, size)...)); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	is.NoErr(<-sent) // refusals are short, so all calls find room
+	is.True(runtime.NumGoroutine() <= before+2*s.MaxCalls+5)
+	for range n {
+		m, err := a.Recv(soon(t))
+		is.NoErr(err)
+		h, payload, err := parseHeader(m.Data)
+		is.NoErr(err)
+		is.True(Code(h.aux) == CodeOK && len(payload) == size || Code(h.aux) == CodeBusy)
+	}
+}
+
 // Whoever reads for the client, alone or in company, everybody gets his reply.
 func TestCallersTakeTurnsReading(t *testing.T) {
 	s, _ := moody()

@@ -1,6 +1,7 @@
 package rpc
 
-// The reader of a session queues calls, and workers run them:
+// The reader of a session queues calls of methods that are not known to be
+// quick (inline.go), and workers run them:
 //
 //	reader ──push──▶ queue ──pop──▶ worker: handler, reply, next
 //	                   └──────pop──▶ worker …
