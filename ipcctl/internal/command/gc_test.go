@@ -29,7 +29,7 @@ func TestGCForeign(t *testing.T) {
 	for d := dir; d != os.TempDir() && len(d) > 1; d = filepath.Dir(d) {
 		is.NoErr(os.Chmod(d, 0o755))
 	}
-	cmd := command(t, "gc", "--yes", "--json", "--older-than=0", dir)
+	cmd := command(t, "gc", "--yes", "--json", "--kind=socket", "--older-than=0", dir)
 	is.NoErr(os.Chmod(filepath.Dir(binary), 0o755))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	r := finish(t, cmd)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -64,19 +65,27 @@ type view struct {
 // temporary folder, and those named.
 func survey(kind string, folders []string) ([]object, error) {
 	v := view{folders: lookFolders(folders), owners: userNames()}
+	// Package shm looks into every process by itself, so both look at once.
+	var (
+		listed   sync.WaitGroup
+		shmError error
+	)
+	if kind == "" || kind == "shm" || kind == "queue" {
+		listed.Go(func() { v.segments, shmError = shm.List() })
+	}
 	var err error
-	if kind != "queue" { // package shm looks for their users itself
-		if v.users, err = host.Processes(append([]string{shmFolder, mqueueFolder}, v.folders...)...); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return nil, err
-		}
+	if kind != "queue" {
+		v.users, err = host.Processes(append([]string{shmFolder, mqueueFolder}, v.folders...)...)
+	}
+	listed.Wait()
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, err
+	}
+	if shmError != nil {
+		return nil, shmError
 	}
 	if v.sockets, err = host.UnixSockets(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return nil, err
-	}
-	if kind == "" || kind == "shm" || kind == "queue" {
-		if v.segments, err = shm.List(); err != nil {
-			return nil, err
-		}
 	}
 	var all []object
 	for _, k := range kinds {
