@@ -167,6 +167,9 @@ func checkMqueue() finding {
 	if max < 0 {
 		return note(check, "", "this kernel has none; ours don't need them")
 	}
+	if mqueuesHidden() {
+		return note(check, mendMqueues, "%d messages of %s, %d queues; not mounted, so ls can't list them", max, formatSize(size), queues)
+	}
 	return ok(check, "%d messages of %s, %d queues (ours don't count)", max, formatSize(size), queues)
 }
 

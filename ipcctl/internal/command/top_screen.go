@@ -64,9 +64,16 @@ func (s *screen) rows() []looked {
 // nameWidth fits a line into 80 columns.
 const nameWidth = 21
 
+// wideEnough is where a line has room for redeliveries, latency and who is
+// attached.
+const wideEnough = 110
+
 // table returns the header and a line for each object, at most height lines.
-func (s *screen) table(height int) []string {
+func (s *screen) table(width, height int) []string {
 	head := fmt.Sprintf("%-8s %-*s %-6s %5s %8s %10s %7s %7s", "KIND", nameWidth, "NAME", "STATE", "USERS", "SIZE", "WAITING", "PUT/S", "TAKEN/S")
+	if width >= wideEnough {
+		head += fmt.Sprintf(" %7s %7s  %s", "AGAIN/S", "P99", "ATTACHED")
+	}
 	out := []string{s.paint.bold(head)}
 	rows := s.rows()
 	chosen := slices.IndexFunc(rows, func(l looked) bool { return l.id() == s.selected })
@@ -90,6 +97,9 @@ func (s *screen) table(height int) []string {
 		}
 		line := fmt.Sprintf("%-8s %s%s %s %5d %8s %s%s %7s %7s", l.Kind, name, strings.Repeat(" ", nameWidth-utf8.RuneCountInString(name)), state,
 			len(l.Users), l.extent(), strings.Repeat(" ", max(0, 10-utf8.RuneCountInString(waiting))), waiting, puts, gets)
+		if width >= wideEnough {
+			line += l.wide(width - utf8.RuneCountInString(head) + len("ATTACHED"))
+		}
 		line = strings.TrimRight(line, " ")
 		if from+i == chosen {
 			line = s.paint.in("7", strings.NewReplacer("\x1b[32m", "", "\x1b[33m", "", "\x1b[0m", "").Replace(line))
@@ -97,6 +107,19 @@ func (s *screen) table(height int) []string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// wide returns what a wide screen shows beyond the usual columns, with room for
+// the names of users.
+func (l *looked) wide(room int) string {
+	again, p99 := "", ""
+	if l.Rates != nil {
+		again = formatRate(l.Rates.Requeued)
+		if l.stats.Sampled > 0 {
+			p99 = formatShort(quantile(l.stats, 99))
+		}
+	}
+	return fmt.Sprintf(" %7s %7s  %s", again, p99, cut(join(l.Users), room))
 }
 
 // cutFront shortens a path at its beginning: its end tells more.
@@ -136,7 +159,7 @@ func (s *screen) lines(width, height int) []string {
 		out = append(out, detail[:min(len(detail), body)]...)
 		foot = "Enter back  p pause  q quit"
 	} else {
-		out = append(out, s.table(body)...)
+		out = append(out, s.table(width, body)...)
 	}
 	for len(out) < height-1 {
 		out = append(out, "")
