@@ -46,5 +46,5 @@ func machine() string {
 		}
 	}
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return strings.Join(strings.Fields(fmt.Sprintf("%d x %s, %s %s, %s", runtime.NumCPU(), cpu, runtime.GOOS, release, runtime.Version())), " ")
+	return strings.Join(strings.Fields(fmt.Sprintf("%d x %s, %s %s, %s", runtime.NumCPU(), cpu, runtime.GOOS, strings.TrimSpace(string(release)), runtime.Version())), " ")
 }

@@ -90,7 +90,7 @@ func runLatency(c *call) error {
 		}
 	}
 	return c.finish(m, &t, func() string {
-		return plot(picture{title: "Round trips: how many take how long", x: "percentile", y: "nanoseconds", series: curves, percentiles: true})
+		return plot(picture{title: "Round trips: how many take how long", x: "percentile", y: "round trip", series: curves, percentiles: true})
 	})
 }
 

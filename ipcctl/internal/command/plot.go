@@ -27,7 +27,7 @@ var colours = []string{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#
 func plot(p picture) string {
 	const (
 		width, height            = 800.0, 480.0
-		left, right, top, bottom = 90.0, 170.0, 50.0, 60.0
+		left, right, top, bottom = 90.0, 170.0, 60.0, 60.0
 	)
 	scale := math.Log10
 	scaleX := scale
@@ -61,9 +61,10 @@ func plot(p picture) string {
 		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", x, y, anchor, html.EscapeString(s))
 	}
 	fmt.Fprintf(&b, `<text x="%g" y="28" font-size="17" font-weight="bold">%s</text>`+"\n", left, html.EscapeString(p.title))
-	for v := y0; v <= y1; v++ {
+	fmt.Fprintf(&b, `<text x="%g" y="44" font-size="11" fill="#666">%s</text>`+"\n", left, html.EscapeString(machine()))
+	for _, v := range decades(y0, y1) {
 		fmt.Fprintf(&b, `<path d="M%.1f %.1fH%.1f" stroke="#ddd"/>`+"\n", left, atY(v), width-right)
-		label := formatRate(math.Pow(10, v))
+		label := formatRate(math.Round(math.Pow(10, v)))
 		if p.percentiles {
 			label = formatShort(durationOf(math.Pow(10, v)))
 		}
@@ -94,6 +95,18 @@ func plot(p picture) string {
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
+}
+
+// decades marks powers of ten, and where there are few of them, 2 and 5 times
+// each.
+func decades(y0, y1 float64) (out []float64) {
+	for v := y0; v <= y1; v++ {
+		out = append(out, v)
+		if y1-y0 <= 2 && v < y1 {
+			out = append(out, v+math.Log10(2), v+math.Log10(5))
+		}
+	}
+	return out
 }
 
 type tick struct {
