@@ -158,28 +158,6 @@ func TestTopOnTerminal(t *testing.T) {
 	is.True(strings.HasSuffix(output, "\x1b[?7h\x1b[?25h\x1b[?1049l")) // the terminal is as it was
 }
 
-// TestTopWide has room for who is attached.
-func TestTopWide(t *testing.T) {
-	is := is.New(t)
-	name := newQueue(t)
-	must(t, "", "queue", "put", name, "a", "b")
-	b := start(t, "", "queue", "get", name, "--follow")
-	is.Equal(next(t, b.lines), "a")
-	term := onTerminal(t, 130, 30, "top", "--interval", "50ms", "--kind", "queue")
-	user := fmt.Sprintf("ipcctl(%d)", b.cmd.Process.Pid)
-	lines := term.until("who is attached", func(l []string) bool { return contains(l, user) })
-	is.True(contains(lines, "AGAIN/S     P99  ATTACHED"))
-	for _, l := range lines {
-		if n := len([]rune(l)); n > 130 {
-			t.Errorf("a line of %d columns: %q", n, l)
-		}
-	}
-	term.typed("q")
-	code, _ := term.end()
-	is.Equal(code, 0)
-	is.Equal(b.interrupt(t), -1)
-}
-
 func TestTopInterrupted(t *testing.T) {
 	is := is.New(t)
 	term := onTerminal(t, 80, 24, "top")
