@@ -6,7 +6,9 @@ import (
 
 // Capacity returns how many bytes the pipe holds before a writer must wait.
 // Linux gives 64 KiB, or as little as one page to a user over its quota
-// (pipe-user-pages-soft, pipe(7)). Elsewhere the error wraps errors.ErrUnsupported.
+// (pipe-user-pages-soft, pipe(7)). A Write or Send of more than that, and a
+// [Relay], make them 256 KiB where the quota allows, unless SetCapacity was
+// called. Elsewhere the error wraps errors.ErrUnsupported.
 func (r *Reader) Capacity() (int, error) {
 	n, err := r.d.resize(0)
 	return n, r.fail("capacity", err)
@@ -32,6 +34,20 @@ func setCapacityOf(d *desc, n int) (int, error) {
 	if n <= 0 {
 		return 0, fail("set capacity", d.name, fmt.Errorf("%d bytes: a pipe holds at least one", n))
 	}
+	d.sized.Store(true)
 	got, err := d.resize(n)
 	return got, fail(fmt.Sprintf("set capacity to %d bytes", n), d.name, err)
+}
+
+// grow makes room for a transfer of n bytes that exceeds what the system gives
+// a pipe: both sides sleep less. It leaves alone a capacity that somebody chose,
+// and a user who is over his quota keeps what he has.
+func (d *desc) grow(n int) {
+	if n <= usual || d.sized.Load() {
+		return
+	}
+	d.sized.Store(true)
+	if got, err := d.resize(0); err == nil && got == usual {
+		_, _ = d.resize(roomy) // refused: then it takes longer
+	}
 }

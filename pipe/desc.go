@@ -25,6 +25,7 @@ type desc struct {
 	once     func(fd int, buf []byte) (int, error) // read(2) or write(2)
 	whole    bool                                  // a transfer moves all of its bytes
 	closed   atomic.Bool
+	sized    atomic.Bool                            // the capacity was chosen, or is what it can be
 	do       func(step func(fd uintptr) bool) error // RawConn.Read or .Write
 	step     func(fd uintptr) bool
 	deadline func(time.Time) error
@@ -106,11 +107,8 @@ func (d *desc) writeStep(fd uintptr) bool {
 
 // writeOnce writes what it can of the rest.
 func (d *desc) writeOnce(fd int) (int, error) {
-	switch {
-	case len(d.tail) == 0:
+	if d.n < len(d.buf) {
 		return unix.Write(fd, d.buf[d.n:])
-	case d.n < len(d.buf):
-		return writeBoth(fd, d.buf[d.n:], d.tail)
 	}
 	return unix.Write(fd, d.tail[d.n-len(d.buf):])
 }

@@ -3,6 +3,18 @@ package pipe
 // MaxPacket is the longest message, in bytes, of a packet pipe.
 const MaxPacket = 4096
 
+// usual is the capacity that Linux gives a pipe, and roomy that of one which
+// carries more at a time than that. It is a compromise: a pipe's buffers are
+// kernel memory, and count against the user's quota (pipe-user-pages-soft).
+const (
+	usual = 64 << 10
+	roomy = 256 << 10
+)
+
+// longMessage is from how many bytes on a message is received without being
+// copied again.
+const longMessage = 16 << 10
+
 // frameHeader is the length in bytes of the header of every frame that fits
 // PIPE_BUF.
 const frameHeader = 4

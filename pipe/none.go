@@ -26,6 +26,7 @@ type fileID struct{}
 type desc struct {
 	name     string
 	closed   atomic.Bool
+	sized    atomic.Bool
 	file     io.Closer
 	deadline func(time.Time) error
 	relay    atomic.Pointer[context.CancelFunc]

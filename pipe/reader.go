@@ -25,6 +25,7 @@ type Reader struct {
 	frames  *frame.Reader   // nil until the first Recv
 	scratch []byte          // one packet, where the caller's buffer is too short
 	seen    bool            // a writer has been there
+	long    bool            // the last message was a long one
 	exact   *ration         // not nil: frames are read without reading ahead
 }
 
@@ -162,7 +163,7 @@ func (r *Reader) recvFrame(ctx context.Context, buf []byte) ([]byte, error) {
 	}
 	r.ctx = ctx
 	msg, err := r.frames.ReadMessage(buf)
-	r.ctx = nil
+	r.ctx, r.long = nil, len(msg) >= longMessage
 	if err == errWritersLeft {
 		// The frame's writer is gone for good. The next one starts afresh.
 		r.frames = nil
@@ -185,6 +186,12 @@ func (s *source) Read(p []byte) (int, error) {
 	r := (*Reader)(s)
 	if r.exact != nil {
 		p = p[:min(uint64(len(p)), r.exact.next())]
+	}
+	if r.long && !r.frames.InFrame() && len(p) > frameHeader {
+		// Another long one is likely, and goes straight to where it stays. A
+		// read of one page of it would make room for one page, and wake a
+		// writer who can't go on.
+		p = p[:frameHeader]
 	}
 	inside := r.d.stay && r.frames.InFrame()
 	if inside { // waiting for the next writer would join two writers' halves

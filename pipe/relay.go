@@ -103,12 +103,14 @@ func moveAll(ctx context.Context, moved *Moved, src io.Reader, dsts []io.Writer)
 			}
 			r.d.head = nil
 		}
+		r.d.grow(roomy)
 	}
 	for _, dst := range dsts {
 		if w, ok := dst.(*Writer); ok {
 			if err := w.flush(ctx); err != nil {
 				return err
 			}
+			w.d.grow(roomy)
 		}
 	}
 	restore := interruptAll(ctx, src, dsts)

@@ -25,6 +25,7 @@ type Writer struct {
 	mu     mutex           // guards what follows, and a transfer on d
 	ctx    context.Context // of the call under way
 	frames *frame.Writer   // nil until the first message
+	joined []byte          // the beginning of a long message behind its header
 
 	flushing bool   // flushIfPaused is on its way
 	taken    uint64 // messages taken so far
@@ -101,6 +102,7 @@ func (w *Writer) write(ctx context.Context, p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	w.d.grow(len(p))
 	return w.d.transfer(ctx, p)
 }
 
@@ -226,10 +228,20 @@ func (s *sink) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-// WriteVector writes a long message and its header without joining them.
-// Precondition: nobody else writes, so nothing has to stay whole.
+// WriteVector writes a long message behind its header, and behind what head
+// has before that. Precondition: nobody else writes, so nothing has to stay
+// whole.
+//
+// Header and message are not written from two places, as writev(2) would: the
+// message would lie four bytes further in the pipe's pages than in the caller's,
+// which some processors copy four times as slowly (AMD Zen 3: 42 us instead of 9
+// for 64 KiB). The first 64 KiB are copied behind the header here; the rest then
+// starts a page of the pipe, and leaves from where it is.
 func (s *sink) WriteVector(head, msg []byte) (int, error) {
-	return s.d.transferBoth(s.ctx, head, msg)
+	s.d.grow(len(head) + len(msg))
+	first := min(len(msg), usual)
+	s.joined = append(append(s.joined[:0], head...), msg[:first]...)
+	return s.d.transferBoth(s.ctx, s.joined, msg[first:])
 }
 
 // wholeFrames returns how many bytes of p are whole frames and fit pipeBuf
