@@ -8,16 +8,16 @@ package queue
 
 // fillOne writes msg, which fits.
 func (r *ring) fillOne(b uint32, msg []byte) {
-	storeBytes(r.payload(b), msg)
-	r.describe(b, makeMeta(kindOne, len(msg), 1))
+	h, p := r.block(b)
+	storeBytes(p, msg)
+	h.describe(makeMeta(kindOne, len(msg), 1))
 }
 
-// describe writes the header of a block for a fresh message.
-func (r *ring) describe(b uint32, m meta) {
-	off := r.blockOffset(b)
-	storeWord(r.mem, off+blockMeta, uint64(m))
-	storeWord(r.mem, off+blockTries, 0)
-	storeWord(r.mem, off+blockStamp, 0)
+// describe writes the header of a block that holds a fresh message.
+func (h *blockHead) describe(m meta) {
+	storeRelease(&h.meta, uint64(m))
+	storeRelease(&h.tries, 0)
+	storeRelease(&h.stamp, 0)
 }
 
 func (r *ring) meta(b uint32) meta { return meta(r.blockWord(b, blockMeta).Load()) }
@@ -43,7 +43,7 @@ func (r *ring) fillMany(b uint32, msgs [][]byte) {
 		end += len(m)
 		storeUint32(p[4*i:], uint32(end))
 	}
-	r.describe(b, makeMeta(kindMany, end, len(msgs)))
+	r.blockHead(b).describe(makeMeta(kindMany, end, len(msgs)))
 }
 
 // packed is the view of a block with several messages: its payload and its
@@ -119,7 +119,7 @@ func (r *ring) fillLarge(b uint32, msg []byte, from uint32) bool {
 		n := storeBytes(r.chunk(loadUint32(p[4*i:])), rest)
 		rest = rest[n:]
 	}
-	r.describe(b, makeMeta(kindLarge, len(msg), 0))
+	r.blockHead(b).describe(makeMeta(kindLarge, len(msg), 0))
 	return true
 }
 
@@ -183,16 +183,18 @@ func (r *ring) chunksUsed() int {
 	return n
 }
 
-// messageBytes appends the whole message of block b, owned by the caller, to
+// appendMessage appends the whole message of block b, owned by the caller, to
 // buf. For a packed entry it is message next.
 func (r *ring) appendMessage(buf []byte, b, next uint32) ([]byte, bool) {
-	switch r.meta(b).kind() {
-	case kindOne:
-		p, ok := r.one(b)
-		if !ok {
-			return buf, false
-		}
-		return appendBytes(buf, p), true
+	m, p := meta(r.blockHead(b).meta.Load()), r.payload(b)
+	if m.kind() == kindOne && m.length() <= len(p) {
+		return appendBytes(buf, p[:m.length()]), true
+	}
+	return r.appendOther(buf, b, next, m)
+}
+
+func (r *ring) appendOther(buf []byte, b, next uint32, m meta) ([]byte, bool) {
+	switch m.kind() {
 	case kindMany:
 		p, ok := r.packed(b)
 		if !ok {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"iter"
-	"runtime/debug"
 	"slices"
 )
 
@@ -17,16 +16,24 @@ func (q *Queue) Get(ctx context.Context) ([]byte, error) { return q.GetInto(ctx,
 // GetInto is Get that stores the message in buf if its capacity suffices, and
 // in new memory otherwise. It returns the message.
 func (q *Queue) GetInto(ctx context.Context, buf []byte) ([]byte, error) {
-	if err := ended(ctx); err != nil {
-		return nil, wrap("get from", q.name, err)
+	if ctx.Done() != nil && ctx.Err() != nil {
+		return nil, wrap("get from", q.name, ctx.Err())
 	}
 	msg, err := q.tryGet(buf[:0], true)
-	if waitable(err) {
-		err = q.await(ctx, &q.get, func(spin bool) (err error) {
-			msg, err = q.tryGet(buf[:0], spin)
-			return err
-		})
+	if err == nil {
+		return msg, nil
 	}
+	if !waitable(err) {
+		return nil, getError(q.name, err)
+	}
+	return q.getAwait(ctx, buf)
+}
+
+func (q *Queue) getAwait(ctx context.Context, buf []byte) (msg []byte, err error) {
+	err = q.await(ctx, &q.get, func(spin bool) (err error) {
+		msg, err = q.tryGet(buf[:0], spin)
+		return err
+	})
 	if err != nil {
 		return nil, getError(q.name, err)
 	}
@@ -84,19 +91,27 @@ func (q *Queue) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// tryGet takes a lane and one message; if spin, it waits a little for it.
-func (q *Queue) tryGet(buf []byte, spin bool) ([]byte, error) {
-	l, err := q.lane(context.Background(), false)
+// tryGet gets once; if spin, it waits a little for a message.
+func (q *Queue) tryGet(buf []byte, spin bool) (msg []byte, err error) {
+	l, err := q.acquire()
 	if err != nil {
 		return nil, err
 	}
-	buf, err = q.getOn(l, buf, spin)
-	q.release(l)
-	return buf, err
+	l.begin()
+	defer l.end(&err)
+	if q.broken.Load() {
+		err = ErrCorrupt
+	} else if msg, err = q.r.getOne(&l.worker, buf); err == errRetry {
+		msg, err = q.getOn(l, buf, spin)
+	} else if q.r.notFull.Load() != 0 {
+		q.r.notify(offNotFull, q.os.wake)
+	}
+	l.ok = true
+	return msg, err
 }
 
-func (q *Queue) getOn(l *lane, buf []byte, spin bool) (msg []byte, err error) {
-	defer q.guard(debug.SetPanicOnFault(true), &err)
+// getOn gets a message, whatever it is.
+func (q *Queue) getOn(l *lane, buf []byte, spin bool) ([]byte, error) {
 	for range maxRetries {
 		word, err := q.headOn(l, spin)
 		if err != nil {
@@ -124,12 +139,12 @@ func (q *Queue) getOn(l *lane, buf []byte, spin bool) (msg []byte, err error) {
 
 // finishTake ends a take: what the block held is in private memory, or done with.
 func (q *Queue) finishTake(l *lane, word slotWord) {
-	q.r.noteTime(l.own)
+	q.r.noteTime(q.r.blockHead(l.own))
 	q.r.idle(&l.worker)
 	if word.kind() == kindLarge {
 		q.r.freeLarge(l.own)
 	}
-	q.r.notify(offNotFull, q.os.wake)
+	q.wakeOne(offNotFull)
 }
 
 // headOn finds the message at the head, and waits a little for it if spin. It
@@ -160,7 +175,7 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 			}
 			slot := q.r.slot(l.head.index)
 			word := slotWord(slot.Load())
-			if word.ahead(l.head.lap) != 0 || word.kind() != kindEmpty || q.get.spin(slot, word) {
+			if !word.is(l.head.lap, kindEmpty) || q.get.spin(slot, word) {
 				continue
 			}
 			return 0, ErrEmpty
@@ -231,17 +246,11 @@ func (q *Queue) GetBatchInto(ctx context.Context, b *Batch, max int) error {
 
 // tryGetBatch returns nil if it got any.
 func (q *Queue) tryGetBatch(b *Batch, max int, spin bool) error {
-	l, err := q.lane(context.Background(), false)
+	l, err := q.acquire()
 	if err != nil {
 		return err
 	}
-	for len(b.ends) < max && err == nil {
-		err = q.getSomeOn(l, b, max-len(b.ends), spin && len(b.ends) == 0)
-	}
-	if len(b.ends) > 0 {
-		err = q.handOver(l, err)
-	}
-	q.release(l)
+	err = q.getBatchOn(l, b, max, spin)
 	if len(b.ends) > 0 && (waitable(err) || err == io.EOF) {
 		err = nil
 	}
@@ -256,12 +265,18 @@ func (q *Queue) tryGetBatch(b *Batch, max int, spin bool) error {
 	return err
 }
 
-// handOver ends the time in which the messages of a batch would be lost with
-// this process.
-func (q *Queue) handOver(l *lane, was error) (err error) {
-	err = was
-	defer q.guard(debug.SetPanicOnFault(true), &err)
-	q.holdOn(l, 0)
+// getBatchOn gets messages until there are max or no more, and releases l. Those
+// messages count as in the hands of this process until all are there.
+func (q *Queue) getBatchOn(l *lane, b *Batch, max int, spin bool) (err error) {
+	l.begin()
+	defer l.end(&err)
+	for len(b.ends) < max && err == nil {
+		err = q.getSomeOn(l, b, max-len(b.ends), spin && len(b.ends) == 0)
+	}
+	if len(b.ends) > 0 {
+		q.holdOn(l, 0)
+	}
+	l.ok = true
 	return err
 }
 
@@ -273,8 +288,7 @@ func (q *Queue) holdOn(l *lane, n int) {
 }
 
 // getSomeOn gets the messages of one entry, at most max.
-func (q *Queue) getSomeOn(l *lane, b *Batch, max int, spin bool) (err error) {
-	defer q.guard(debug.SetPanicOnFault(true), &err)
+func (q *Queue) getSomeOn(l *lane, b *Batch, max int, spin bool) error {
 	for range maxRetries {
 		word, err := q.headOn(l, spin)
 		if err != nil {
@@ -330,7 +344,7 @@ func (q *Queue) unpackOn(l *lane, word slotWord, buf []byte, b *Batch, max int) 
 			}
 			return nil, 0, nil
 		}
-		q.r.notify(offNotEmpty, q.os.wake) // one entry woke one sleeper, and messages remain
+		q.wakeOne(offNotEmpty) // one entry woke one sleeper, and messages remain
 		if b == nil {
 			q.holdOn(l, 0)
 		}

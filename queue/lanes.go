@@ -13,8 +13,9 @@ import (
 //	free in the file ──join──▶ idle ──lane()──▶ in use ──release()──▶ idle ──leave──▶ free in the file
 //	                                     └──▶ leased until Ack or Nack ──┘
 //
-// A joined lane is locked in the kernel for as long as it is joined. One lane
-// of a handle is never leased, so that Put and Get always find one.
+// A joined lane is locked in the kernel for as long as it is joined. The first
+// one, the fast lane, is never leased, so that Put and Get always find one; to
+// have it takes no more than its busy flag.
 
 // maxOps is how many lanes a handle joins for operations that are not leases.
 const maxOps = 4
@@ -22,10 +23,14 @@ const maxOps = 4
 // A lane is joined to this handle. One goroutine at a time has it.
 type lane struct {
 	worker
-	leased bool   // counted in Queue.leased
-	lease  uint32 // generation: advances when a lease on the lane begins or ends
-	next   uint32 // the leased message of a packed entry
-	puts   uint32 // since it was joined, for sampling
+	q      *Queue
+	busy   atomic.Uint32 // of the handle's fast lane: somebody uses it
+	faults bool          // what debug.SetPanicOnFault was before begin
+	ok     bool          // the operation came to its end without a panic
+	leased bool          // counted in Queue.leased
+	lease  uint32        // generation: advances when a lease on the lane begins or ends
+	next   uint32        // the leased message of a packed entry
+	puts   uint32        // since it was joined, for sampling
 }
 
 // pool is the part of a handle that owns its lanes. Its mutex guards all but
@@ -39,20 +44,25 @@ type pool struct {
 	waiters []chan struct{}
 }
 
+// acquire returns a lane for one operation, nearly always the fast one.
+func (q *Queue) acquire() (*lane, error) {
+	if q.fast.busy.CompareAndSwap(0, 1) {
+		return q.fast, nil
+	}
+	return q.lane(context.Background(), false)
+}
+
 // lane returns a lane for one operation or lease. It waits while all are in
 // use. The caller gives it back with release.
 func (q *Queue) lane(ctx context.Context, lease bool) (*lane, error) {
-	fast := &q.spare
-	if lease {
-		fast = &q.spareLease
-	}
-	if l := q.takeSpare(fast); l != nil {
-		return l, nil
-	}
 	for {
 		l, wait, err := q.laneOrWait(lease)
 		if l != nil || err != nil {
 			return l, err
+		}
+		if err := ctx.Err(); err != nil {
+			q.unwait(wait)
+			return nil, err
 		}
 		// Lanes of other processes come free without a word: look again now and then.
 		t := time.NewTimer(maxSleep)
@@ -71,7 +81,7 @@ func (q *Queue) lane(ctx context.Context, lease bool) (*lane, error) {
 
 // leaseLaneNow returns a lane for a lease, or ErrBusy if it would have to wait.
 func (q *Queue) leaseLaneNow() (*lane, error) {
-	if l := q.takeSpare(&q.spareLease); l != nil {
+	if l := q.takeSpare(); l != nil {
 		return l, nil
 	}
 	l, wait, err := q.laneOrWait(true)
@@ -107,7 +117,7 @@ func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 	wait := make(chan struct{})
 	q.pool.waiters = append(q.pool.waiters, wait)
 	q.waiting.Add(1)
-	// A release that did not see us waiting has filled spare before.
+	// A release that did not see us waiting has made its lane free before.
 	if l := q.pick(lease); l != nil {
 		q.pool.waiters = q.pool.waiters[:len(q.pool.waiters)-1]
 		q.waiting.Add(-1)
@@ -120,9 +130,31 @@ func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 func (q *Queue) joined(l *lane) { q.pool.open++; q.lanes[l.id] = l }
 func (q *Queue) left(l *lane)   { q.pool.open--; q.lanes[l.id] = nil }
 
-// takeSpare takes the lane of a fast path, if it is there.
-func (q *Queue) takeSpare(fast *atomic.Uint32) *lane {
-	if k := fast.Swap(0); k != 0 {
+// begin makes faults in the queue's memory panics for the goroutine that uses l,
+// until end, which it defers. It sets ok when nothing can fault any more.
+func (l *lane) begin() {
+	l.ok = false
+	l.faults = debug.SetPanicOnFault(true)
+}
+
+// end ends an operation: it does what guard does, and gives the lane back. Not to
+// ask the runtime for a panic if there was none is worth a few nanoseconds.
+func (l *lane) end(err *error) {
+	debug.SetPanicOnFault(l.faults)
+	if !l.ok {
+		if p := recover(); p != nil {
+			*err = l.q.fault(p)
+		}
+	}
+	if *err != nil && *err == ErrCorrupt {
+		l.q.broken.Store(true)
+	}
+	l.q.release(l)
+}
+
+// takeSpare takes the lane that is kept for the next lease, if there is one.
+func (q *Queue) takeSpare() *lane {
+	if k := q.spareLease.Swap(0); k != 0 {
 		return q.lanes[k-1]
 	}
 	return nil
@@ -131,20 +163,22 @@ func (q *Queue) takeSpare(fast *atomic.Uint32) *lane {
 // pick takes an idle lane if there is one that may be used so; mu is held.
 func (q *Queue) pick(lease bool) *lane {
 	if lease {
-		if l := q.takeSpare(&q.spareLease); l != nil {
+		if l := q.takeSpare(); l != nil {
 			return l
 		}
 		if q.pool.open-q.pool.leased < 2 {
 			return nil
 		}
 	}
-	l := q.takeSpare(&q.spare)
-	if n := len(q.pool.idle); l == nil && n > 0 {
+	if !lease && q.fast.busy.CompareAndSwap(0, 1) {
+		return q.fast
+	}
+	var l *lane
+	if n := len(q.pool.idle); n > 0 {
 		l = q.pool.idle[n-1]
 		q.pool.idle = q.pool.idle[:n-1]
-	}
-	if l == nil {
-		l = q.takeSpare(&q.spareLease)
+	} else {
+		l = q.takeSpare()
 	}
 	if l != nil {
 		q.setLeased(l, lease)
@@ -187,15 +221,17 @@ func (q *Queue) wakeWaiter() {
 
 // release gives a lane back.
 func (q *Queue) release(l *lane) {
-	fast := &q.spare
-	if l.leased {
-		fast = &q.spareLease
-	}
-	if fast.CompareAndSwap(0, 1+l.id) {
+	if l == q.fast {
+		l.busy.Store(0)
 		if q.waiting.Load() == 0 && !q.closed.Load() {
 			return
 		}
-		l = q.takeSpare(fast)
+		l = nil
+	} else if l.leased && q.spareLease.CompareAndSwap(0, 1+l.id) {
+		if q.waiting.Load() == 0 && !q.closed.Load() {
+			return
+		}
+		l = q.takeSpare()
 	}
 	q.releaseSlow(l)
 }
@@ -215,13 +251,15 @@ func (q *Queue) releaseSlow(l *lane) {
 }
 
 // leaveAll ends the idle lanes of a closed handle, and the handle's memory with
-// the last one; mu is held. Lanes in use come here by their release.
+// the last one; mu is held. Lanes in use come here by their release. The fast
+// lane stays busy for ever.
 func (q *Queue) leaveAll() {
-	for _, fast := range []*atomic.Uint32{&q.spare, &q.spareLease} {
-		if l := q.takeSpare(fast); l != nil {
-			q.setLeased(l, false)
-			q.pool.idle = append(q.pool.idle, l)
-		}
+	if q.fast.busy.CompareAndSwap(0, 1) {
+		q.pool.idle = append(q.pool.idle, q.fast)
+	}
+	if l := q.takeSpare(); l != nil {
+		q.setLeased(l, false)
+		q.pool.idle = append(q.pool.idle, l)
 	}
 	for _, l := range q.pool.idle {
 		q.leave(l.id)
@@ -289,9 +327,9 @@ func (q *Queue) join() (l *lane, err error) {
 			return nil, err
 		}
 		q.r.laneWord(k, laneHolder).Store(uint64(os.Getpid()))
-		q.r.notify(offNotEmpty, q.os.wake) // what a dead consumer had may be back
-		q.r.notify(offNotFull, q.os.wake)
-		return &lane{worker: *w}, nil
+		q.wakeOne(offNotEmpty) // what a dead consumer had may be back
+		q.wakeOne(offNotFull)
+		return &lane{worker: *w, q: q}, nil
 	}
 	return nil, ErrBusy
 }
@@ -333,8 +371,8 @@ func (q *Queue) reapDead() (err error) {
 		}
 		q.os.Unlock(int(k))
 		if err == nil {
-			q.r.notify(offNotEmpty, q.os.wake)
-			q.r.notify(offNotFull, q.os.wake)
+			q.wakeOne(offNotEmpty)
+			q.wakeOne(offNotFull)
 		} else if err == ErrCorrupt {
 			return err
 		}

@@ -130,7 +130,8 @@ const (
 	maxLanes  = 4096
 	maxPacked = 255
 
-	// hintInterval is how many positions apart the hints are stored.
+	// hintInterval is how many positions apart the hints are stored: a power of 2.
+	// A ring with fewer slots stores them every time.
 	hintInterval = 8
 )
 
@@ -191,6 +192,11 @@ func (w slotWord) kind() uint32  { return uint32(w>>kindShift) & 7 }
 func (w slotWord) block() uint32 { return uint32(w>>8) & blockMask }
 func (w slotWord) next() uint32  { return uint32(w) & 0xff }
 
+// is reports whether the slot is of that lap and kind.
+func (w slotWord) is(lap uint64, kind uint32) bool {
+	return uint64(w)>>kindShift == lap<<(lapShift-kindShift)|uint64(kind)
+}
+
 // filled reports whether the slot holds a message.
 func (w slotWord) filled() bool {
 	k := w.kind()
@@ -227,6 +233,14 @@ type meta uint64
 
 func makeMeta(kind uint32, length, count int) meta {
 	return meta(uint64(uint32(length))<<32 | uint64(uint16(count))<<16 | uint64(kind))
+}
+
+// one returns the length of a kindOne, and what no length can be of another kind.
+func (m meta) one() uint64 {
+	if uint16(m) != kindOne {
+		return math.MaxUint64
+	}
+	return uint64(m) >> 32
 }
 
 func (m meta) kind() uint32 { return uint32(m) & 0xffff }

@@ -72,9 +72,12 @@ func (q *Queue) tryLease(ctx context.Context, m *Lease, spin bool) error {
 	if l := q.takeKept(); l != nil {
 		return q.begin(m, l)
 	}
-	l, err := q.lane(ctx, true)
-	if err != nil {
-		return err
+	l := q.takeSpare()
+	if l == nil {
+		var err error
+		if l, err = q.lane(ctx, true); err != nil {
+			return err
+		}
 	}
 	return q.leaseWith(l, m, spin)
 }
@@ -117,8 +120,8 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 		if word.kind() == kindMany {
 			l.next = word.next()
 		}
-		q.r.noteTime(l.own)
-		q.r.notify(offNotFull, q.os.wake)
+		q.r.noteTime(q.r.blockHead(l.own))
+		q.wakeOne(offNotFull)
 		return nil
 	}
 	if announced {
@@ -225,7 +228,7 @@ func (q *Queue) ack(l *lane) (err error) {
 // learn whether messages of a closed queue come back.
 func (q *Queue) leaseOver() {
 	if q.r.chunks > 0 {
-		q.r.notify(offNotFull, q.os.wake)
+		q.wakeOne(offNotFull)
 	}
 	if q.r.word32(offState+stateFlags).Load()&closedBit != 0 {
 		q.wakeAll()
@@ -252,7 +255,7 @@ func (q *Queue) nack(l *lane) (err error) {
 		q.keep(l)
 		return nil
 	}
-	q.r.notify(offNotEmpty, q.os.wake)
+	q.wakeOne(offNotEmpty)
 	q.leaseOver()
 	q.release(l)
 	return err
@@ -299,7 +302,7 @@ func (q *Queue) leaveKept() {
 			defer q.guard(debug.SetPanicOnFault(true), &err)
 			if !q.broken.Load() {
 				err = q.r.giveBack(&l.worker, q.bury)
-				q.r.notify(offNotEmpty, q.os.wake)
+				q.wakeOne(offNotEmpty)
 			}
 		}()
 		if err != nil {

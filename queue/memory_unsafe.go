@@ -17,7 +17,30 @@ func newRing(mem []byte, g geometry) (*ring, error) {
 	if uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%lineAlign != 0 {
 		return nil, errors.New("queue: memory is not aligned to 64 bytes")
 	}
-	return &ring{geometry: g, mem: mem[:g.size:g.size]}, nil
+	r := &ring{geometry: g, mem: mem[:g.size:g.size]}
+	r.slots = unsafe.Slice((*slotLine)(unsafe.Pointer(&r.mem[g.offSlots])), g.capacity)
+	r.tail, r.head = r.word(offTail), r.word(offHead)
+	r.notEmpty, r.notFull = r.word32(offNotEmpty+waitArmed), r.word32(offNotFull+waitArmed)
+	r.small = min(r.inline, r.maxMessage)
+	if r.capacity >= hintInterval {
+		r.hintMask = hintInterval - 1
+	}
+	r.state = r.word32(offState + stateFlags)
+	return r, nil
+}
+
+// slotLine is a slot on a line of its own.
+type slotLine struct {
+	word atomic.Uint64
+	_    [slotSize - 8]byte
+}
+
+// blockHead is the header of a block.
+type blockHead struct {
+	acquired atomic.Uint64
+	meta     atomic.Uint64
+	tries    atomic.Uint64
+	stamp    atomic.Uint64
 }
 
 func (r *ring) word(off int) *atomic.Uint64 {
@@ -28,7 +51,12 @@ func (r *ring) word32(off int) *atomic.Uint32 {
 	return (*atomic.Uint32)(unsafe.Pointer(&r.mem[off]))
 }
 
-func (r *ring) slot(i uint32) *atomic.Uint64 { return r.word(r.offSlots + int(i)*slotSize) }
+func (r *ring) slot(i uint32) *atomic.Uint64 { return &r.slots[i].word }
+
+// blockHead returns the header of block b.
+func (r *ring) blockHead(b uint32) *blockHead {
+	return (*blockHead)(unsafe.Pointer(&r.mem[r.blockOffset(b)]))
+}
 
 func (r *ring) laneWord(lane uint32, field int) *atomic.Uint64 {
 	return r.word(offLanes + int(lane)*laneSize + field)
@@ -44,6 +72,14 @@ func (r *ring) blockOffset(b uint32) int { return r.offBlocks + int(b)*int(r.blo
 
 func (r *ring) blockWord(b uint32, field int) *atomic.Uint64 {
 	return r.word(r.blockOffset(b) + field)
+}
+
+// block returns the header of block b and the bytes behind it. The block is in mem:
+// the index of its last byte is checked here.
+func (r *ring) block(b uint32) (*blockHead, []byte) {
+	last := &r.mem[r.blockOffset(b)+int(r.blockSize)-1]
+	h := unsafe.Add(unsafe.Pointer(last), 1-int(r.blockSize))
+	return (*blockHead)(h), unsafe.Slice((*byte)(unsafe.Add(h, blockHeader)), r.inline)
 }
 
 // payload returns the bytes of block b behind its header.

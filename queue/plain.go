@@ -28,7 +28,5 @@ func storeBytes(dst, src []byte) int {
 // appendBytes appends the shared src to buf.
 func appendBytes(buf, src []byte) []byte { return append(buf, src...) }
 
-func storeWord(mem []byte, off int, v uint64) { binary.NativeEndian.PutUint64(mem[off:], v) }
-func loadWord(mem []byte, off int) uint64     { return binary.NativeEndian.Uint64(mem[off:]) }
-func storeUint32(p []byte, v uint32)          { binary.NativeEndian.PutUint32(p, v) }
-func loadUint32(p []byte) uint32              { return binary.NativeEndian.Uint32(p) }
+func storeUint32(p []byte, v uint32) { binary.NativeEndian.PutUint32(p, v) }
+func loadUint32(p []byte) uint32     { return binary.NativeEndian.Uint32(p) }

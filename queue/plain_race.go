@@ -55,13 +55,5 @@ func appendBytes(buf, src []byte) []byte {
 	return buf
 }
 
-func storeWord(mem []byte, off int, v uint64) {
-	(*atomic.Uint64)(unsafe.Pointer(&mem[off])).Store(v)
-}
-
-func loadWord(mem []byte, off int) uint64 {
-	return (*atomic.Uint64)(unsafe.Pointer(&mem[off])).Load()
-}
-
 func storeUint32(p []byte, v uint32) { w, _ := wordOf(p, 0); w.Store(v) }
 func loadUint32(p []byte) uint32     { w, _ := wordOf(p, 0); return w.Load() }

@@ -16,17 +16,17 @@ const sampling = 64
 // the message was not put: ErrTooLarge, ErrClosedWrite, ErrRemoved,
 // os.ErrClosed, ErrCorrupt, or the context's. The queue keeps no reference to msg.
 func (q *Queue) Put(ctx context.Context, msg []byte) error {
-	if err := ended(ctx); err != nil {
-		return wrap("put to", q.name, err)
+	if ctx.Done() != nil && ctx.Err() != nil {
+		return wrap("put to", q.name, ctx.Err())
 	}
 	err := q.tryPut(msg, true)
+	if err == nil {
+		return nil
+	}
 	if waitable(err) {
 		err = q.await(ctx, &q.put, func(spin bool) error { return q.tryPut(msg, spin) })
 	}
-	if err != nil {
-		return wrap("put to", q.name, err)
-	}
-	return nil
+	return wrap("put to", q.name, err)
 }
 
 // TryPut is Put that does not wait: it returns ErrFull, itself and not
@@ -42,23 +42,30 @@ func (q *Queue) TryPut(msg []byte) error {
 	return wrap("put to", q.name, err)
 }
 
-// tryPut takes a lane and puts once; if spin, it waits a little for space.
-func (q *Queue) tryPut(msg []byte, spin bool) error {
-	if len(msg) > q.r.maxMessage {
-		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(msg), q.r.maxMessage)
-	}
-	l, err := q.lane(context.Background(), false)
+// tryPut puts once; if spin, it waits a little for space.
+func (q *Queue) tryPut(msg []byte, spin bool) (err error) {
+	l, err := q.acquire()
 	if err != nil {
 		return err
 	}
-	err = q.putOn(l, msg, spin)
-	q.release(l)
+	l.begin()
+	defer l.end(&err)
+	if l.puts++; len(msg) > q.r.small || l.puts%sampling == 0 || q.r.state.Load() != 0 || q.broken.Load() || !q.r.putOne(&l.worker, msg) {
+		err = q.putOn(l, msg, spin)
+	} else if q.r.notEmpty.Load() != 0 {
+		q.r.notify(offNotEmpty, q.os.wake)
+	}
+	l.ok = true
 	return err
 }
 
-func (q *Queue) putOn(l *lane, msg []byte, spin bool) (err error) {
-	defer q.guard(debug.SetPanicOnFault(true), &err)
-	if err := q.roomOn(l, spin); err != nil {
+// putOn puts msg, whatever is in the way.
+func (q *Queue) putOn(l *lane, msg []byte, spin bool) error {
+	if len(msg) > q.r.maxMessage {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(msg), q.r.maxMessage)
+	}
+	word, err := q.roomOn(l, spin)
+	if err != nil {
 		return err
 	}
 	kind := uint32(kindOne)
@@ -70,20 +77,23 @@ func (q *Queue) putOn(l *lane, msg []byte, spin bool) (err error) {
 			return ErrFull
 		}
 	}
-	return q.publishOn(l, kind, 1)
+	return q.publishOn(l, word, kind, 1)
 }
 
-// roomOn returns nil if there is room at the tail now, and waits a little for
-// it if spin.
-func (q *Queue) roomOn(l *lane, spin bool) error {
+// roomOn finds the empty slot at the tail, and waits a little for one if spin. A
+// message is copied into its block only after this, so that waiting for space
+// costs no copying.
+func (q *Queue) roomOn(l *lane, spin bool) (slotWord, error) {
 	if err := q.writable(); err != nil {
-		return err
+		return 0, err
 	}
 	for range maxRetries {
-		err := q.r.room(&l.worker)
+		word, err := q.r.room(&l.worker)
 		switch {
+		case err == nil:
+			return word, nil
 		case err == errSealed:
-			return ErrClosedWrite
+			return 0, ErrClosedWrite
 		case err == errRetry:
 			continue
 		case err == ErrFull && spin:
@@ -93,9 +103,9 @@ func (q *Queue) roomOn(l *lane, spin bool) error {
 				continue
 			}
 		}
-		return err
+		return 0, err
 	}
-	return ErrFull
+	return 0, ErrFull
 }
 
 // writable refuses a broken handle and a queue that takes no more messages.
@@ -103,7 +113,7 @@ func (q *Queue) writable() error {
 	if q.broken.Load() {
 		return ErrCorrupt
 	}
-	switch state := q.r.word32(offState + stateFlags).Load(); {
+	switch state := q.r.state.Load(); {
 	case state&removedBit != 0:
 		return ErrRemoved
 	case state&closedBit != 0:
@@ -113,29 +123,49 @@ func (q *Queue) writable() error {
 }
 
 // publishOn publishes the message of kind that is ready in the lane's block,
-// for n messages in one.
-func (q *Queue) publishOn(l *lane, kind uint32, n int) error {
+// for n messages in one, at the slot that showed word or behind it.
+func (q *Queue) publishOn(l *lane, word slotWord, kind uint32, n int) error {
 	if l.puts%sampling == 0 {
-		storeWord(q.r.mem, q.r.blockOffset(l.own)+blockStamp, uint64(time.Now().UnixNano()))
-		q.r.noteDepth(&l.worker)
+		q.sample(l)
 	}
-	err := q.r.publish(&l.worker, opPut, kind, 0)
-	if err == nil {
-		l.puts++
-		if n > 1 {
-			q.r.laneWord(l.id, lanePacked).Add(uint64(n - 1))
+	if !q.r.putAt(&l.worker, word, opPut, kind, 0) {
+		if err := q.publishAgain(l, kind); err != nil {
+			return err
 		}
-		q.r.notify(offNotEmpty, q.os.wake)
-		return nil
+	}
+	if n > 1 {
+		q.r.laneWord(l.id, lanePacked).Add(uint64(n - 1))
+	}
+	q.wakeOne(offNotEmpty)
+	return nil
+}
+
+// sample stamps the lane's block with the time, and notes how full the queue is.
+func (q *Queue) sample(l *lane) {
+	q.r.blockHead(l.own).stamp.Store(uint64(time.Now().UnixNano()))
+	q.r.noteDepth(&l.worker)
+}
+
+// publishAgain publishes what another producer kept from being published.
+func (q *Queue) publishAgain(l *lane, kind uint32) error {
+	err := errRetry
+	for range maxRetries {
+		var word slotWord
+		if word, err = q.r.room(&l.worker); err != nil {
+			break
+		}
+		if q.r.putAt(&l.worker, word, opPut, kind, 0) {
+			return nil
+		}
 	}
 	if kind == kindLarge {
 		q.r.freeLarge(l.own)
 	}
 	switch err {
 	case errSealed:
-		err = ErrClosedWrite
-	case errRetry:
-		err = ErrFull // as good as: the caller comes again, after a look at its context
+		return ErrClosedWrite
+	case nil, errRetry:
+		return ErrFull // as good as: the caller comes again, after a look at its context
 	}
 	return err
 }
@@ -169,11 +199,12 @@ func (q *Queue) PutBatch(ctx context.Context, msgs [][]byte) (int, error) {
 // tryPutBatch puts messages until there is no room. It returns nil if it put
 // any.
 func (q *Queue) tryPutBatch(msgs [][]byte, spin bool) (n int, err error) {
-	l, err := q.lane(context.Background(), false)
+	l, err := q.acquire()
 	if err != nil {
 		return 0, err
 	}
-	defer q.release(l)
+	l.begin()
+	defer l.end(&err)
 	for n < len(msgs) && err == nil {
 		var k int
 		k, err = q.putSomeOn(l, msgs[n:], spin && n == 0)
@@ -182,6 +213,7 @@ func (q *Queue) tryPutBatch(msgs [][]byte, spin bool) (n int, err error) {
 	if n > 0 && waitable(err) {
 		err = nil
 	}
+	l.ok = true
 	return n, err
 }
 
@@ -197,15 +229,15 @@ func (q *Queue) putSomeOn(l *lane, msgs [][]byte, spin bool) (n int, err error) 
 		}
 		return 1, nil
 	}
-	defer q.guard(debug.SetPanicOnFault(true), &err)
-	if err := q.roomOn(l, spin); err != nil {
+	word, err := q.roomOn(l, spin)
+	if err != nil {
 		return 0, err
 	}
 	if packed := q.r.word32(offState + statePacked); packed.Load() == 0 {
 		packed.Store(1)
 	}
 	q.r.fillMany(l.own, msgs[:n])
-	if err := q.publishOn(l, kindMany, n); err != nil {
+	if err := q.publishOn(l, word, kindMany, n); err != nil {
 		return 0, err
 	}
 	return n, nil
@@ -239,9 +271,12 @@ func (q *Queue) reserve(ctx context.Context, n int, r *Reservation) error {
 		r.data, r.held = make([]byte, n), true
 		return nil
 	}
-	l, err := q.lane(ctx, true)
-	if err != nil {
-		return wrap("reserve in", q.name, err)
+	l := q.takeSpare()
+	if l == nil {
+		var err error
+		if l, err = q.lane(ctx, true); err != nil {
+			return wrap("reserve in", q.name, err)
+		}
 	}
 	r.l, r.data = l, q.r.payload(l.own)[:n:n]
 	return nil
@@ -281,11 +316,12 @@ func (q *Queue) commitOn(l *lane, n int, spin bool) (err error) {
 	if q.closed.Load() {
 		return os.ErrClosed
 	}
-	if err := q.roomOn(l, spin); err != nil {
+	word, err := q.roomOn(l, spin)
+	if err != nil {
 		return err
 	}
-	q.r.describe(l.own, makeMeta(kindOne, n, 1))
-	return q.publishOn(l, kindOne, 1)
+	q.r.blockHead(l.own).describe(makeMeta(kindOne, n, 1))
+	return q.publishOn(l, word, kindOne, 1)
 }
 
 // Abort ends the reservation and puts nothing. After Commit it does nothing.

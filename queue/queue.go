@@ -36,9 +36,8 @@ type Queue struct {
 	closed atomic.Bool
 	done   chan struct{} // closed by Close
 
-	// The fast path to a lane that nobody uses: 1 + its number, or 0. A lane in
-	// spareLease counts as leased.
-	spare, spareLease atomic.Uint32
+	fast       *lane         // the first one joined
+	spareLease atomic.Uint32 // a lane that nobody uses and that counts as leased: 1 + its number, or 0
 
 	lanes []*lane // by number; one that is joined stays in its place
 
@@ -260,7 +259,7 @@ func newQueue(name string, os backing) (q *Queue, err error) {
 		return nil, err
 	}
 	q.joined(l)
-	q.spare.Store(1 + l.id)
+	q.fast = l
 	return q, nil
 }
 

@@ -155,6 +155,7 @@ func (r *ring) reap(k uint32, dead bury) (*worker, error) {
 func (r *ring) newWorker(k, own uint32) *worker {
 	return &worker{
 		id: k, own: own,
+		rec:  r.laneWord(k, laneRecord),
 		high: r.laneWord(k, laneHigh).Load(),
 		tail: r.cursorAt(r.word(offTail).Load()),
 		head: r.cursorAt(r.word(offHead).Load()),
@@ -186,7 +187,7 @@ func (r *ring) giveBack(w *worker, dead bury) error {
 		next++
 	}
 	tries.Or(movedBit)
-	err := r.publish(w, opRequeue, m.kind(), next)
+	err := r.republish(w, m.kind(), next)
 	switch err {
 	case nil:
 		r.laneWord(w.id, laneRequeued).Add(1)
@@ -195,6 +196,21 @@ func (r *ring) giveBack(w *worker, dead bury) error {
 		err = ErrFull // as good as: somebody comes again
 	}
 	return err
+}
+
+// republish puts the leased message in w's block at the tail, also behind the
+// seal of a queue that is closed for writing.
+func (r *ring) republish(w *worker, kind, next uint32) error {
+	for range maxRetries {
+		word, err := r.room(w)
+		if err != nil && err != errSealed {
+			return err
+		}
+		if r.putAt(w, word, opRequeue, kind, next) {
+			return nil
+		}
+	}
+	return errRetry
 }
 
 // nextLeased moves the lease on a packed entry past message next and reports

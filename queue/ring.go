@@ -36,10 +36,18 @@ const (
 )
 
 // ring is the shared memory with its private, checked geometry.
+//
+// What every operation touches has a typed pointer, derived once from mem.
 type ring struct {
 	geometry
-	mem  []byte
-	hook func(step) // tests only
+	mem               []byte
+	slots             []slotLine
+	tail, head        *atomic.Uint64 // hints
+	notEmpty, notFull *atomic.Uint32 // armed
+	state             *atomic.Uint32 // flags
+	small             int            // bytes of the longest message that one block holds
+	hintMask          uint64         // the hints are stored at positions that have all its bits
+	hook              func(step)     // tests only
 }
 
 func (r *ring) at(s step) {
@@ -50,31 +58,33 @@ func (r *ring) at(s step) {
 
 // cursor is a position in the ring: pos = lap*capacity + index.
 type cursor struct {
+	pos   uint64
 	lap   uint64
 	index uint32
 }
 
 func (r *ring) cursorAt(pos uint64) cursor {
-	return cursor{pos / uint64(r.capacity), uint32(pos % uint64(r.capacity))}
+	return cursor{pos, pos / uint64(r.capacity), uint32(pos % uint64(r.capacity))}
 }
 
-func (r *ring) pos(c cursor) uint64 { return c.lap*uint64(r.capacity) + uint64(c.index) }
-
-func (r *ring) after(c cursor) cursor {
+// next moves c on by one position.
+func (r *ring) next(c *cursor) {
+	c.pos++
 	if c.index++; c.index == r.capacity {
-		return cursor{c.lap + 1, 0}
+		c.index = 0
+		c.lap++
 	}
-	return c
 }
 
 // worker is the private half of a lane: what its owner knows without reading
 // shared memory. One goroutine at a time uses it.
 type worker struct {
 	id   uint32
-	own  uint32 // the block it holds
-	high uint64 // what laneHigh holds
-	tail cursor // where it looks first for a free slot
-	head cursor // where it looks first for a message
+	own  uint32         // the block it holds
+	rec  *atomic.Uint64 // laneRecord
+	high uint64         // what laneHigh holds
+	tail cursor         // where it looks first for a free slot
+	head cursor         // where it looks first for a message
 }
 
 // tries bounds every walk of the ring: a lap and what others may add to it
@@ -90,134 +100,177 @@ const maxRetries = 1 << 12
 // idle for long need not walk through all that happened.
 const hurry = 2 * hintInterval
 
-// hinted returns the position that the hint at off gives if c is behind it.
-func (r *ring) hinted(c cursor, off int) cursor {
-	if h := r.word(off).Load(); h > r.pos(c) {
-		return r.cursorAt(h)
+// hinted moves c to the position that the hint gives if it is behind it.
+func (r *ring) hinted(c *cursor, hint *atomic.Uint64) {
+	if h := hint.Load(); h > c.pos {
+		*c = r.cursorAt(h)
 	}
-	return c
 }
 
 // catchUp moves c, which is behind by d > 0 laps, to the first position that
 // w, the word of its slot, does not prove to be over.
-func (r *ring) catchUp(c cursor, d int64, putDone bool) cursor {
-	c.lap += uint64(d)
+func (r *ring) catchUp(c *cursor, d int64, putDone bool) {
 	if !putDone {
-		c.lap--
+		d--
 	}
-	return r.after(c)
+	c.lap += uint64(d)
+	c.pos += uint64(d) * uint64(r.capacity)
+	r.next(c)
 }
 
-// announce stores the lane's record. The position's high bits are stored in
-// a word of their own and change only while the record names no swap, so that
-// nobody can pair them with the wrong low ones.
-func (r *ring) announce(w *worker, op uint32, pos uint64, other uint32) {
-	if h := pos >> posBits; h != w.high {
-		r.at(stepHigh)
-		rest := uint32(opIdle)
-		if op == opRequeue {
-			rest = opHold // own is a message that must not be forgotten
-		}
-		storeRelease(r.laneWord(w.id, laneRecord), uint64(makeRecord(rest, 0, w.own, 0)))
-		storeRelease(r.laneWord(w.id, laneHigh), h)
-		w.high = h
+// swap exchanges the worker's block for the one that the slot at c names, if the
+// slot's word is still old: the linearization point of Put, Get and Lease. The
+// record is stored first: it tells whoever inherits the lane what was swapped
+// with what. c moves on if the swap took place.
+func (r *ring) swap(w *worker, c *cursor, op uint32, old, new slotWord) bool {
+	pos, b := c.pos, old.block()
+	if pos>>posBits != w.high {
+		r.raise(w, op, pos>>posBits)
 	}
 	r.at(stepRecord)
-	storeRelease(r.laneWord(w.id, laneRecord), uint64(makeRecord(op, pos, w.own, other)))
+	storeRelease(w.rec, uint64(makeRecord(op, pos, w.own, b)))
+	r.at(stepSwap)
+	if !r.slots[c.index].word.CompareAndSwap(uint64(old), uint64(new)) { // SYNC(message): swap -> peek, SYNC(space): swap -> room
+		return false
+	}
+	r.at(stepAcquired)
+	storeRelease(&r.blockHead(b).acquired, pos)
+	w.own = b
+	r.next(c)
+	if pos&r.hintMask == r.hintMask {
+		r.storeHint(op, pos+1)
+	}
+	return true
 }
 
-// publish swaps the worker's block, ready with a message, for the empty block
-// of the slot at the tail. The compare-and-swap is the linearization point of
-// Put. It returns ErrFull, errSealed, ErrCorrupt, or errRetry if it was
-// overtaken too often; the worker then still holds the message.
-func (r *ring) publish(w *worker, op, kind, next uint32) error {
-	c := w.tail
+func (r *ring) storeHint(op uint32, pos uint64) {
+	r.at(stepHint)
+	if op == opPut || op == opRequeue {
+		storeRelease(r.tail, pos)
+	} else {
+		storeRelease(r.head, pos)
+	}
+}
+
+// raise stores the high bits of the positions that the lane's records name from
+// now on. They are in a word of their own and change only while the record names
+// no swap, so that nobody can pair them with the wrong low ones.
+func (r *ring) raise(w *worker, op uint32, high uint64) {
+	r.at(stepHigh)
+	rest := uint32(opIdle)
+	if op == opRequeue {
+		rest = opHold // own is a message that must not be forgotten
+	}
+	storeRelease(w.rec, uint64(makeRecord(rest, 0, w.own, 0)))
+	storeRelease(r.laneWord(w.id, laneHigh), high)
+	w.high = high
+}
+
+// putOne puts a message that fits one block, if the slot at the worker's tail is
+// ready for it: what happens nearly always, in as few steps as there can be.
+func (r *ring) putOne(w *worker, msg []byte) bool {
+	word := slotWord(r.slots[w.tail.index].word.Load()) // SYNC(space): swap -> room
+	if !word.is(w.tail.lap, kindEmpty) || word.block() >= r.blocks {
+		return false
+	}
+	r.fillOne(w.own, msg)
+	return r.swap(w, &w.tail, opPut, word, makeSlot(w.tail.lap, kindOne, w.own, 0))
+}
+
+// getOne is the same for taking a message. It returns errRetry if it took none.
+func (r *ring) getOne(w *worker, buf []byte) ([]byte, error) {
+	word := slotWord(r.slots[w.head.index].word.Load()) // SYNC(message): swap -> peek
+	if !word.is(w.head.lap, kindOne) || word.block() >= r.blocks {
+		return nil, errRetry
+	}
+	if !r.swap(w, &w.head, opTake, word, makeSlot(w.head.lap+1, kindEmpty, w.own, 0)) {
+		return nil, errRetry
+	}
+	h, p := r.block(w.own)
+	n := meta(h.meta.Load()).one()
+	if n > uint64(len(p)) {
+		return nil, ErrCorrupt
+	}
+	buf = appendBytes(buf, p[:n])
+	if h.stamp.Load() != 0 {
+		r.noteTime(h)
+	}
+	r.at(stepDone)
+	storeRelease(w.rec, uint64(makeRecord(opIdle, 0, w.own, 0)))
+	return buf, nil
+}
+
+// room finds the empty slot at the tail, walking on from the worker's cursor,
+// and puts nothing. It returns ErrFull, errSealed, ErrCorrupt, or errRetry if it
+// was overtaken too often. With errSealed, the word is good for opRequeue.
+func (r *ring) room(w *worker) (slotWord, error) {
+	c := &w.tail
 	for n := range r.tries() {
 		if n == hurry {
-			c = r.hinted(c, offTail)
+			r.hinted(c, r.tail)
 		}
-		slot := r.slot(c.index)
-		word := slotWord(slot.Load()) // SYNC(space): takeAt -> publish
+		word := slotWord(r.slots[c.index].word.Load()) // SYNC(space): swap -> room
 		switch d := word.ahead(c.lap); {
-		case d == 0 && (word.kind() == kindEmpty || word.kind() == kindSealed && op == opRequeue):
-			b := word.block()
-			if b >= r.blocks {
-				return ErrCorrupt
+		case d == 0 && word.free():
+			if word.block() >= r.blocks {
+				return 0, ErrCorrupt
 			}
-			pos := r.pos(c)
-			r.announce(w, op, pos, b)
-			r.at(stepSwap)
-			if !slot.CompareAndSwap(uint64(word), uint64(makeSlot(c.lap, kind, w.own, next))) { // SYNC(message): publish -> peek
-				continue
+			if word.kind() == kindSealed {
+				return word, errSealed
 			}
-			r.at(stepAcquired)
-			storeRelease(r.blockWord(b, blockAcquired), pos)
-			w.own = b
-			w.tail = r.after(c)
-			if pos%hintInterval == hintInterval-1 || r.capacity < hintInterval {
-				r.at(stepHint)
-				storeRelease(r.word(offTail), pos+1)
-			}
-			return nil
-		case d == 0 && word.kind() == kindSealed:
-			w.tail = c
-			return errSealed
+			return word, nil
 		case d == 0 && word.filled():
-			c = r.after(c)
+			r.next(c)
 		case d > 0 && (word.filled() || word.free()):
-			c = r.catchUp(c, d, word.filled())
+			r.catchUp(c, d, word.filled())
 		case d == -1 && word.filled():
-			w.tail = c
-			return ErrFull
+			return 0, ErrFull
 		default:
-			return ErrCorrupt
+			return 0, ErrCorrupt
 		}
 	}
-	w.tail = c
-	return errRetry
+	return 0, errRetry
 }
 
-// room walks on to the tail and reports whether a message could be put there
-// now: nil, ErrFull, errSealed, ErrCorrupt or errRetry. A message is copied into
-// its block only after this, so that waiting for space costs no copying.
-func (r *ring) room(w *worker) error {
-	c := w.tail
+// putAt publishes the worker's block, ready with a message, in the empty slot that
+// showed word at the worker's tail. False means that another producer was faster;
+// the worker then still holds the message.
+func (r *ring) putAt(w *worker, word slotWord, op, kind, next uint32) bool {
+	return r.swap(w, &w.tail, op, word, makeSlot(w.tail.lap, kind, w.own, next))
+}
+
+// peek finds the message at the head, walking on from the worker's cursor, and
+// takes nothing. It returns ErrEmpty, errSealed, ErrCorrupt or errRetry.
+func (r *ring) peek(w *worker) (slotWord, error) {
+	c := &w.head
 	for n := range r.tries() {
 		if n == hurry {
-			c = r.hinted(c, offTail)
+			r.hinted(c, r.head)
 		}
-		word := slotWord(r.slot(c.index).Load())
-		d := word.ahead(c.lap)
-		switch {
+		word := slotWord(r.slots[c.index].word.Load()) // SYNC(message): swap -> peek
+		switch d := word.ahead(c.lap); {
 		case d == 0 && word.filled():
-			c = r.after(c)
-			continue
-		case d > 0 && (word.filled() || word.free()):
-			c = r.catchUp(c, d, word.filled())
-			continue
-		}
-		w.tail = c
-		switch {
-		case d == 0 && word.kind() == kindEmpty:
-			return nil
+			if word.block() >= r.blocks {
+				return 0, ErrCorrupt
+			}
+			return word, nil
 		case d == 0 && word.kind() == kindSealed:
-			return errSealed
-		case d == -1 && word.filled():
-			return ErrFull
+			return 0, errSealed
+		case d == 0 && word.kind() == kindEmpty:
+			return 0, ErrEmpty
+		case d > 0 && (word.filled() || word.free()):
+			r.catchUp(c, d, false)
+		default:
+			return 0, ErrCorrupt
 		}
-		return ErrCorrupt
 	}
-	w.tail = c
-	return errRetry
+	return 0, errRetry
 }
 
-// takeAt swaps the worker's block, empty, for the message that word showed at
-// the worker's head: the linearization point of Get and Lease. False means
-// that another consumer was faster. The caller ends it with idle, or keeps the
-// message leased.
+// takeAt takes the message that word showed at the worker's head and leaves the
+// worker's block, empty, there. False means that another consumer was faster. The
+// caller ends it with idle, or keeps the message leased.
 func (r *ring) takeAt(w *worker, word slotWord, op uint32) bool {
-	c := w.head
-	pos := r.pos(c)
 	if word.kind() == kindMany {
 		// The cursor belongs to the record: no other operation's record may
 		// be current while it changes.
@@ -225,27 +278,14 @@ func (r *ring) takeAt(w *worker, word slotWord, op uint32) bool {
 		r.at(stepCursor)
 		storeRelease(r.laneWord(w.id, laneCursor), uint64(word.next()))
 	}
-	r.announce(w, op, pos, word.block())
-	r.at(stepSwap)
-	if !r.slot(c.index).CompareAndSwap(uint64(word), uint64(makeSlot(c.lap+1, kindEmpty, w.own, 0))) { // SYNC(space): takeAt -> publish
-		return false
-	}
-	r.at(stepAcquired)
-	storeRelease(r.blockWord(word.block(), blockAcquired), pos)
-	w.own = word.block()
-	w.head = r.after(c)
-	if pos%hintInterval == hintInterval-1 || r.capacity < hintInterval {
-		r.at(stepHint)
-		storeRelease(r.word(offHead), pos+1)
-	}
-	return true
+	return r.swap(w, &w.head, op, word, makeSlot(w.head.lap+1, kindEmpty, w.own, 0))
 }
 
 // idle ends an operation: the worker's block is its spare. It is the
 // acknowledgement of what was taken.
 func (r *ring) idle(w *worker) {
 	r.at(stepDone)
-	storeRelease(r.laneWord(w.id, laneRecord), uint64(makeRecord(opIdle, 0, w.own, 0)))
+	storeRelease(w.rec, uint64(makeRecord(opIdle, 0, w.own, 0)))
 }
 
 // seal marks the tail of a queue that is closed for writing and drained: no
@@ -261,38 +301,6 @@ func (r *ring) seal(w *worker) bool {
 	return slot.CompareAndSwap(uint64(word), uint64(makeSlot(w.head.lap, kindSealed, word.block(), 0)))
 }
 
-// peek finds the message at the head, walking on from the worker's cursor, and
-// takes nothing. It returns ErrEmpty, errSealed, ErrCorrupt or errRetry.
-func (r *ring) peek(w *worker) (slotWord, error) {
-	c := w.head
-	for n := range r.tries() {
-		if n == hurry {
-			c = r.hinted(c, offHead)
-		}
-		word := slotWord(r.slot(c.index).Load()) // SYNC(message): publish -> peek
-		switch d := word.ahead(c.lap); {
-		case d == 0 && word.filled():
-			w.head = c
-			if word.block() >= r.blocks {
-				return 0, ErrCorrupt
-			}
-			return word, nil
-		case d == 0 && word.kind() == kindSealed:
-			w.head = c
-			return 0, errSealed
-		case d == 0 && word.kind() == kindEmpty:
-			w.head = c
-			return 0, ErrEmpty
-		case d > 0 && (word.filled() || word.free()):
-			c = r.catchUp(c, d, false)
-		default:
-			return 0, ErrCorrupt
-		}
-	}
-	w.head = c
-	return 0, errRetry
-}
-
 // advance takes k messages of the packed entry that word showed at the head,
 // without taking its block: for entries of which messages remain. False means
 // that another consumer was faster and what was copied is void.
@@ -301,8 +309,7 @@ func (r *ring) advance(w *worker, word slotWord, k uint32) bool {
 	return r.slot(w.head.index).CompareAndSwap(uint64(word), uint64(makeSlot(word.lap(), kindMany, word.block(), word.next()+k)))
 }
 
-// notify wakes one sleeper if any is armed. Called after every publish with
-// offNotEmpty and after every take with offNotFull.
+// notify wakes one sleeper if any is armed.
 //
 // The sleeper arms with a value derived from the seq it saw, then looks at
 // the ring again, then sleeps on that seq. Disarming compares that value, so

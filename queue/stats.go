@@ -107,7 +107,7 @@ func (r *ring) count() (entries, messages int) {
 		default:
 			messages++
 		}
-		c = r.after(c)
+		r.next(&c)
 	}
 	return entries, messages
 }
@@ -121,11 +121,11 @@ func (r *ring) ends() (tail, head uint64) {
 		}
 	}
 	for range 4 {
-		if r.room(w) != errRetry {
+		if _, err := r.room(w); err != errRetry {
 			break
 		}
 	}
-	tail, head = r.pos(w.tail), r.pos(w.head)
+	tail, head = w.tail.pos, w.head.pos
 	if int64(tail-head) < 0 {
 		tail = head
 	}
@@ -201,21 +201,20 @@ func (r *ring) leasedMessages(k uint32, rec record) uint64 {
 
 // noteDepth keeps the high-water mark; called for one put in so many.
 func (r *ring) noteDepth(w *worker) {
-	depth := r.pos(w.tail) + 1 - r.word(offHead).Load()
+	depth := w.tail.pos + 1 - r.word(offHead).Load()
 	high := r.word(offStats + statHighWater)
 	if old := high.Load(); depth > old && depth <= uint64(r.capacity) {
 		high.CompareAndSwap(old, depth)
 	}
 }
 
-// noteTime counts how long the sampled message in block b waited.
-func (r *ring) noteTime(b uint32) {
-	off := r.blockOffset(b) + blockStamp
-	stamp := loadWord(r.mem, off)
+// noteTime counts how long the message in block b waited, if it is a sampled one.
+func (r *ring) noteTime(h *blockHead) {
+	stamp := h.stamp.Load()
 	if stamp == 0 {
 		return
 	}
-	storeWord(r.mem, off, 0)
+	h.stamp.Store(0)
 	d := max(0, time.Now().UnixNano()-int64(stamp))
 	r.word(offStats + statHist + 8*min(bits.Len64(uint64(d)), histBuckets-1)).Add(1)
 }

@@ -105,6 +105,14 @@ func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) e
 	}
 }
 
+// wakeOne wakes one sleeper if any is armed. Called after every publish with
+// offNotEmpty and after every take with offNotFull.
+func (q *Queue) wakeOne(line int) {
+	if q.r.word32(line+waitArmed).Load() != 0 {
+		q.r.notify(line, q.os.wake)
+	}
+}
+
 // ended returns ctx.Err(), for nothing if ctx can't end.
 func ended(ctx context.Context) error {
 	if ctx.Done() == nil {

@@ -51,11 +51,11 @@ var small = []config{
 
 // medium configurations are explored in every test run that is not -short.
 var medium = []config{
-	{name: "put-get-2x1", cap: 1, crashes: 1, procs: [][]do{
+	{name: "put-get-2x1", cap: 1, crashes: 1, room: true, procs: [][]do{
 		{put(1)}, {put(2)}, {get, get}, {reap}}},
 	{name: "put-get-1x2", cap: 1, crashes: 2, procs: [][]do{
 		{put(1), put(2)}, {get}, {get}, {reap}}},
-	{name: "put-get-2x2", cap: 1, crashes: 1, procs: [][]do{
+	{name: "put-get-2x2", cap: 1, crashes: 1, room: true, procs: [][]do{
 		{put(1)}, {put(2)}, {get}, {get}, {reap}}},
 	{name: "put-get-join", cap: 2, crashes: 1, room: true, procs: [][]do{
 		{put(1), put(2), put(3)}, {get, get, get}, {join, put(4), get}}},
@@ -63,19 +63,19 @@ var medium = []config{
 		{put(1), leave}, {get, leave}, {join, put(2), get, leave}, {join, get}}},
 	{name: "hints", cap: 2, crashes: 1, hurry: 1, procs: [][]do{
 		{put(1), put(2), put(3), put(4)}, {get, get, put(5)}, {join, get, put(6), get}}},
-	{name: "lease-1x2", cap: 1, crashes: 2, procs: [][]do{
+	{name: "lease-1x2", cap: 1, crashes: 2, room: true, procs: [][]do{
 		{put(1)}, {lease, nack}, {lease, ack}, {reap}, {reap}}},
 	{name: "packed-1x2", cap: 1, crashes: 1, procs: [][]do{
 		{putMany(1, 2), put(3)}, {get, get}, {getMany}, {reap}}},
 	{name: "packed-lease", cap: 1, crashes: 1, procs: [][]do{
 		{putMany(1, 2), put(3)}, {lease, ack, lease, nack}, {getMany}, {reap}}},
-	{name: "large-1x2", cap: 1, crashes: 2, chunks: 2, need: 2, procs: [][]do{
+	{name: "large-1x2", cap: 1, crashes: 2, room: true, chunks: 2, need: 2, procs: [][]do{
 		{putLarge(1), putLarge(2)}, {lease, ack}, {lease, nack, get}, {reap}}},
 	{name: "sleep-crash", cap: 1, crashes: 1, sleep: true, procs: [][]do{
 		{put(1), put(2)}, {get, lease, nack}, {reap}}},
 	{name: "sleep-close-lease", cap: 1, sleep: true, procs: [][]do{
 		{put(1), closeWrite}, {lease, ack, get}, {lease, ack}}},
-	{name: "close-crash", cap: 1, crashes: 1, procs: [][]do{
+	{name: "close-crash", cap: 1, crashes: 1, room: true, procs: [][]do{
 		{put(1), closeWrite}, {lease, nack, get}, {lease, ack, get}, {reap}}},
 }
 

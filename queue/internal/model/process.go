@@ -19,14 +19,14 @@ const (
 	pcClaim     // fillLarge: compare-and-swap
 	pcMeta      // describe
 
-	// publish (ring.go)
+	// putAt, and room once more (ring.go)
 	pcPubRead
 	pcPubHurry // hinted, past some steps of the walk
 	pcPubCAS
 	pcPubAcquired
 	pcPubHint
 
-	// announce (ring.go)
+	// the record that swap stores, and raise (ring.go)
 	pcRest
 	pcHigh
 	pcRecord
@@ -432,7 +432,7 @@ func (m *machine) access(s *state, p int) {
 		case d > 0:
 			pr.c = m.catchUp(pr.c, d, w.filled())
 		case d == 0 && w.kind() == kindEmpty:
-			pr.tail = pr.c
+			pr.tail, pr.word = pr.c, w
 			m.startFill(s, p)
 		case d == 0 && w.kind() == kindSealed:
 			pr.tail = pr.c
@@ -454,6 +454,9 @@ func (m *machine) access(s *state, p int) {
 	case pcMeta:
 		s.meta[pr.own] = pr.kind<<4 | pr.n
 		m.startPublish(s, p, opPut, pr.kind, 0, pcPutDone)
+		if m.room { // the swap is with the word that room saw, however long ago
+			m.startAnnounce(s, p, pr.tail, pcPubCAS)
+		}
 
 	case pcClaimRead:
 		c := (int(pr.own) + int(pr.i)) % m.chunks

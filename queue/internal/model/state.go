@@ -204,7 +204,7 @@ type config struct {
 	need    int  // chunks of a large message
 	hurry   int  // steps of a walk after which it looks at the hint; 0: never
 	sleep   bool // operations that find no message or no room wait
-	room    bool // producers look for room before they fill their block
+	room    bool // producers look for room before they fill their block, and swap with the word they saw
 
 	lanes, blocks int // set by prepare
 	packed        bool
