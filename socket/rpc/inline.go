@@ -94,6 +94,25 @@ func (x *session) inline(r *run, call *Call) error {
 	return nil
 }
 
+// turnAway refuses a call. The refusal waits for others as the replies of quick
+// handlers do: sent at once, it could keep the reader from a peer that does not
+// read until it has sent all its calls.
+func (x *session) turnAway(r *run, call *Call, refusal *Error) error {
+	r.now = time.Now()
+	if r.replies == 0 {
+		r.since = r.now
+	}
+	r.replies++
+	call.inline = true
+	if err := x.end(call, nil, refusal); err != nil {
+		return err
+	}
+	if r.now.Sub(r.since) > batchLimit {
+		return x.flush(r)
+	}
+	return nil
+}
+
 // flush sends the replies that wait. It may have to wait for the peer, as a
 // handler may.
 func (x *session) flush(r *run) error {

@@ -248,8 +248,9 @@ func (x *session) serve() {
 	}
 }
 
-// read serves frames until the connection ends. Apart from refusals and quick
-// handlers it never waits for anything but the peer's next frame.
+// read serves frames until the connection ends. Apart from quick handlers, and a
+// peer that reads no replies while it makes 64 KiB of them, it never waits for
+// anything but the peer's next frame.
 func (x *session) read(r *run) error {
 	for {
 		if !x.wire.c.Pending() {
@@ -355,7 +356,7 @@ func (x *session) call(r *run, h header, m socket.Message) error {
 		if h.flags&flagOneWay != 0 {
 			return nil
 		}
-		return x.end(call, nil, refusal)
+		return x.turnAway(r, call, refusal)
 	case call.inline:
 		return x.inline(r, call)
 	}
