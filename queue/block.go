@@ -6,6 +6,8 @@ package queue
 // they read each word once, check it against the private geometry, and leave
 // it to the caller's compare-and-swap to say whether the bytes counted.
 
+import "slices"
+
 // fillOne writes msg, which fits.
 func (r *ring) fillOne(b uint32, msg []byte) {
 	h, p := r.block(b)
@@ -36,14 +38,14 @@ func (r *ring) packable(msgs [][]byte) int {
 
 // fillMany packs msgs, which fit.
 func (r *ring) fillMany(b uint32, msgs [][]byte) {
-	p := r.payload(b)
-	end := 4 * len(msgs)
+	h, p := r.block(b)
+	words, end := table(p, len(msgs)), 4*len(msgs)
 	for i, m := range msgs {
 		storeBytes(p[end:], m)
 		end += len(m)
-		storeUint32(p[4*i:], uint32(end))
+		store32(&words[i], uint32(end))
 	}
-	r.blockHead(b).describe(makeMeta(kindMany, end, len(msgs)))
+	h.describe(makeMeta(kindMany, end, len(msgs)))
 }
 
 // packed is the view of a block with several messages: its payload and its
@@ -60,21 +62,58 @@ func (r *ring) packed(b uint32) (packed, bool) {
 	return packed{p, uint32(m.count())}, ok
 }
 
+// start returns the offset of message i, which is less than count; false if it
+// makes no sense.
+func (p packed) start(i uint32) (uint32, bool) {
+	from := 4 * p.count
+	if i > 0 {
+		from = load32(&table(p.payload, int(i))[i-1])
+	}
+	return from, from >= 4*p.count && uint64(from) <= uint64(len(p.payload))
+}
+
 // message returns the bytes of message i in place; false if the table of
 // offsets makes no sense.
 func (p packed) message(i uint32) ([]byte, bool) {
 	if i >= p.count {
 		return nil, false
 	}
-	from := 4 * p.count
-	if i > 0 {
-		from = loadUint32(p.payload[4*(i-1):])
-	}
-	to := loadUint32(p.payload[4*i:])
-	if from < 4*p.count || from > to || uint64(to) > uint64(len(p.payload)) {
+	from, ok := p.start(i)
+	to := load32(&table(p.payload, int(i)+1)[i])
+	if !ok || from > to || uint64(to) > uint64(len(p.payload)) {
 		return nil, false
 	}
 	return p.payload[from:to:to], true
+}
+
+// ends appends to dst where the n messages from i on end in a buffer in which
+// the first of them begins at offset at; false if the table makes no sense. There
+// are n more of them.
+func (p packed) ends(dst []int, i uint32, n, at int) ([]int, bool) {
+	from, ok := p.start(i)
+	old := len(dst)
+	dst = slices.Grow(dst, n)[:old+n]
+	words, ends := table(p.payload, int(i)+n)[i:], dst[old:]
+	last, limit := from, uint32(len(p.payload))
+	for k := range words {
+		to := load32(&words[k])
+		if to < last || to > limit {
+			return dst[:old], false
+		}
+		ends[k] = at + int(to-from)
+		last = to
+	}
+	return dst, ok
+}
+
+// messages returns size bytes of messages, the first of which is i, in place; false
+// if they are not there any more.
+func (p packed) messages(i uint32, size int) ([]byte, bool) {
+	from, ok := p.start(i)
+	if !ok || size < 0 || uint64(from)+uint64(size) > uint64(len(p.payload)) {
+		return nil, false
+	}
+	return p.payload[from:][:size:size], true
 }
 
 // one returns the message of a block with a single small one, in place.
@@ -87,6 +126,9 @@ func (r *ring) one(b uint32) ([]byte, bool) {
 	return p[:m.length():m.length()], true
 }
 
+// list returns the words of block b for the numbers of the chunks that it owns.
+func (r *ring) list(b uint32) []uint32 { return table(r.payload(b), r.inline/4) }
+
 // A chunk word is 0, or 1 + the block that owns the chunk. Any lane may claim a
 // free chunk for a block that it owns; only the block's owner may free it. So
 // whoever inherits a block inherits its chunks, and the reaper needs to know
@@ -95,7 +137,7 @@ func (r *ring) one(b uint32) ([]byte, bool) {
 // fillLarge claims chunks for msg and copies it there. It returns false, with
 // nothing claimed, if not enough are free.
 func (r *ring) fillLarge(b uint32, msg []byte, from uint32) bool {
-	p := r.payload(b)
+	list := r.list(b)
 	need := r.chunksFor(len(msg))
 	got := 0
 	for i := uint32(0); i < r.chunks && got < need; i++ {
@@ -108,7 +150,7 @@ func (r *ring) fillLarge(b uint32, msg []byte, from uint32) bool {
 		if !w.CompareAndSwap(0, b+1) { // SYNC(chunk): freeList -> fillLarge
 			continue
 		}
-		storeUint32(p[4*got:], c)
+		store32(&list[got], c)
 		got++
 	}
 	if got < need {
@@ -116,7 +158,7 @@ func (r *ring) fillLarge(b uint32, msg []byte, from uint32) bool {
 		return false
 	}
 	for i, rest := 0, msg; i < need; i++ {
-		n := storeBytes(r.chunk(loadUint32(p[4*i:])), rest)
+		n := storeBytes(r.chunk(load32(&list[i])), rest)
 		rest = rest[n:]
 	}
 	r.blockHead(b).describe(makeMeta(kindLarge, len(msg), 0))
@@ -130,9 +172,9 @@ func (r *ring) appendLarge(buf []byte, b uint32) ([]byte, bool) {
 	if m.kind() != kindLarge || n > r.maxMessage {
 		return buf, false
 	}
-	p := r.payload(b)
+	list := r.list(b)
 	for i := 0; n > 0; i++ {
-		c := loadUint32(p[4*i:])
+		c := load32(&list[i])
 		if c >= r.chunks || r.chunkWord(c).Load() != b+1 {
 			return buf, false
 		}
@@ -152,9 +194,9 @@ func (r *ring) freeLarge(b uint32) {
 
 // freeList frees the first n chunks that block b lists.
 func (r *ring) freeList(b uint32, n int) {
-	p := r.payload(b)
-	for i := 0; i < min(n, len(p)/4); i++ {
-		if c := loadUint32(p[4*i:]); c < r.chunks {
+	list := r.list(b)
+	for i := range min(n, len(list)) {
+		if c := load32(&list[i]); c < r.chunks {
 			r.at(stepChunk)
 			r.chunkWord(c).CompareAndSwap(b+1, 0) // SYNC(chunk): freeList -> fillLarge
 		}

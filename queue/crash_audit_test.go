@@ -40,7 +40,7 @@ func audit(r *ring) (faults []string) {
 		}
 		m := r.meta(w.block())
 		for j := range r.chunksFor(m.length()) {
-			c := loadUint32(r.payload(w.block())[4*j:])
+			c := load32(&r.list(w.block())[j])
 			switch {
 			case c >= r.chunks:
 				fault("%s lists chunk %d of %d", who, c, r.chunks)

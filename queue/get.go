@@ -254,15 +254,22 @@ func (q *Queue) tryGetBatch(b *Batch, max int, spin bool) error {
 	if len(b.ends) > 0 && (waitable(err) || err == io.EOF) {
 		err = nil
 	}
+	b.slice()
+	return err
+}
+
+// slice makes the messages out of the bytes and their ends.
+func (b *Batch) slice() {
+	n := len(b.ends)
+	for n > 0 && b.ends[n-1] > len(b.data) {
+		n-- // a message that a fault cut off
+	}
+	b.msgs = slices.Grow(b.msgs, n)[:n]
 	from := 0
-	for _, to := range b.ends {
-		if to > len(b.data) {
-			break // of a message that a fault cut off
-		}
-		b.msgs = append(b.msgs, b.data[from:to:to])
+	for i, to := range b.ends[:n] {
+		b.msgs[i] = b.data[from:to:to]
 		from = to
 	}
-	return err
 }
 
 // getBatchOn gets messages until there are max or no more, and releases l. Those
@@ -379,28 +386,23 @@ func (b *Batch) forget(n int, added bool) {
 	}
 }
 
-// copyPacked appends n messages from next on; false leaves b as it was.
+// copyPacked appends n messages from next on, all with one copy, and their ends
+// to b if it is not nil; false leaves b as it was.
 func (q *Queue) copyPacked(buf []byte, p packed, next uint32, n int, b *Batch) ([]byte, bool) {
-	start := 0
-	if b != nil {
-		start = len(b.ends)
-		buf = slices.Grow(buf, len(p.payload))
-		b.ends = slices.Grow(b.ends, n)
+	if b == nil {
+		m, ok := p.message(next)
+		return appendBytes(buf, m), ok
 	}
-	for i := range uint32(n) {
-		m, ok := p.message(next + i)
-		if !ok {
-			if b != nil {
-				b.ends = b.ends[:start]
-			}
-			return nil, false
-		}
-		buf = appendBytes(buf, m)
-		if b != nil {
-			b.ends = append(b.ends, len(buf))
-		}
+	ends, ok := p.ends(b.ends, next, n, len(buf))
+	if !ok {
+		return nil, false
 	}
-	return buf, true
+	m, ok := p.messages(next, ends[len(ends)-1]-len(buf))
+	if !ok {
+		return nil, false
+	}
+	b.ends = ends
+	return appendBytes(buf, m), true
 }
 
 // changed is called when an entry read without owning it made no sense: nil

@@ -82,6 +82,12 @@ func (r *ring) block(b uint32) (*blockHead, []byte) {
 	return (*blockHead)(h), unsafe.Slice((*byte)(unsafe.Add(h, blockHeader)), r.inline)
 }
 
+// table returns the first n words of a payload p, which begins at a multiple of 4:
+// the ends of packed messages, or the chunks of a long one.
+func table(p []byte, n int) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(p[:4*n]))), n)
+}
+
 // payload returns the bytes of block b behind its header.
 func (r *ring) payload(b uint32) []byte {
 	off := r.blockOffset(b) + blockHeader

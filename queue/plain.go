@@ -2,8 +2,6 @@
 
 package queue
 
-import "encoding/binary"
-
 // A block's bytes belong to one owner, who writes and reads them plainly; the
 // slot's compare-and-swap orders them. Readers of packed entries and of a peek
 // read without owning, and believe what they read only if the slot's word has
@@ -28,5 +26,5 @@ func storeBytes(dst, src []byte) int {
 // appendBytes appends the shared src to buf.
 func appendBytes(buf, src []byte) []byte { return append(buf, src...) }
 
-func storeUint32(p []byte, v uint32) { binary.NativeEndian.PutUint32(p, v) }
-func loadUint32(p []byte) uint32     { return binary.NativeEndian.Uint32(p) }
+func store32(w *uint32, v uint32) { *w = v }
+func load32(w *uint32) uint32     { return *w }

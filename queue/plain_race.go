@@ -55,5 +55,5 @@ func appendBytes(buf, src []byte) []byte {
 	return buf
 }
 
-func storeUint32(p []byte, v uint32) { w, _ := wordOf(p, 0); w.Store(v) }
-func loadUint32(p []byte) uint32     { w, _ := wordOf(p, 0); return w.Load() }
+func store32(w *uint32, v uint32) { atomic.StoreUint32(w, v) }
+func load32(w *uint32) uint32     { return atomic.LoadUint32(w) }

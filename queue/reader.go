@@ -125,7 +125,7 @@ func (r *ring) look(pos uint64, limit int) ([]Peeked, bool) {
 			}
 		}
 	case kindLarge:
-		if c := loadUint32(r.payload(b)); c < r.chunks {
+		if c := load32(&r.list(b)[0]); c < r.chunks {
 			data := r.chunk(c)
 			add(data[:min(len(data), m.length())], m.length())
 		}
