@@ -32,10 +32,11 @@ type side struct {
 // loads of a private word apart, which takes about as long as a cache line
 // needs to come from the other processor; then it yields the processor, which
 // lets the other side run if both share one. A hot peer answers in the first
-// round. The price of a useless spin is at most that of the wake-up it would
-// have saved, and each one makes the next shorter.
+// round. The longest useless spin costs about what the wake-up would have cost that
+// it was to save, some 50 us where that wakes a processor, and each one makes the
+// next half as long.
 const (
-	maxLuck   = 7
+	maxLuck   = 63
 	spinLooks = 64
 	spinPause = 8
 )
@@ -63,9 +64,7 @@ func (s *side) spin(slot *atomic.Uint64, old slotWord) bool {
 		}
 		yield()
 	}
-	if luck > 0 {
-		s.luck.Store(luck - 1)
-	}
+	s.luck.Store(luck / 2)
 	return slot.Load() != uint64(old)
 }
 
