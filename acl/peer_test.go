@@ -33,6 +33,10 @@ func init() {
 	}
 }
 
+// emulatorEnv is a program that runs this test binary, where the kernel cannot
+// by itself: qemu-aarch64-static for example.
+const emulatorEnv = "IPC_TEST_EMULATOR"
+
 // helper prepares to run the named helper process with args.
 func helper(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
@@ -40,7 +44,11 @@ func helper(t testing.TB, name string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, args...)
+	args = append([]string{self}, args...)
+	if emulator := os.Getenv(emulatorEnv); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "ACL_TEST_HELPER="+name)
 	cmd.Stderr = os.Stderr
 	return cmd

@@ -18,6 +18,10 @@ import (
 // a function in children in the environment.
 const childEnv = "IPC_QUEUE_TEST_CHILD"
 
+// emulatorEnv is a program that runs this test binary, where the kernel cannot
+// by itself: qemu-aarch64-static for example.
+const emulatorEnv = "IPC_TEST_EMULATOR"
+
 // children holds the main functions of child processes. An error goes to
 // standard error and makes the exit status 1.
 var children = map[string]func(args []string) error{}
@@ -54,7 +58,11 @@ func spawn(t testing.TB, name string, args ...string) *child {
 
 // start starts children[name]; the caller ends it with kill.
 func start(name string, args ...string) (*child, error) {
-	c := &child{cmd: exec.Command(os.Args[0], args...)}
+	args = append([]string{os.Args[0]}, args...)
+	if emulator := os.Getenv(emulatorEnv); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	c := &child{cmd: exec.Command(args[0], args[1:]...)}
 	// Without the option, a process under the race detector sleeps for a second at its end.
 	c.cmd.Env = append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	c.cmd.Stderr = &c.err
