@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/matryer/is"
@@ -42,8 +41,8 @@ func TestCompletionInBash(t *testing.T) {
 		t.Skip("no bash on PATH")
 	}
 	dir := t.TempDir()
-	is.NoErr(syscall.Mkfifo(filepath.Join(dir, "a.fifo"), 0o600))
-	is.NoErr(syscall.Mkfifo(filepath.Join(dir, "$(touch ran)"), 0o600))
+	is.NoErr(mkfifo(filepath.Join(dir, "a.fifo"), 0o600))
+	is.NoErr(mkfifo(filepath.Join(dir, "$(touch ran)"), 0o600))
 	cmd := exec.Command(bash, "-c", `source <(ipcctl completion bash)
 COMP_WORDS=(ipcctl pipe recv ""); COMP_CWORD=3; _ipcctl; printf '%s\n' "${COMPREPLY[@]}"`)
 	cmd.Dir = dir

@@ -87,7 +87,7 @@ func TestGC(t *testing.T) {
 	unlinked := segment("") // in memory, out of reach: nothing is left to remove
 	defer unlinked.Close()
 	is.NoErr(os.Remove("/dev/shm/" + unlinked.Name()))
-	is.NoErr(syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
+	is.NoErr(mkfifo(filepath.Join(dir, "fifo"), 0o600))
 	mine[filepath.Join(dir, "fifo")] = false
 
 	exists := func(name string) bool {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/matryer/is"
@@ -90,8 +89,8 @@ func TestListFIFOs(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()
 	idle, live := filepath.Join(dir, "idle"), filepath.Join(dir, "live")
-	is.NoErr(syscall.Mkfifo(idle, 0o600))
-	is.NoErr(syscall.Mkfifo(live, 0o640))
+	is.NoErr(mkfifo(idle, 0o600))
+	is.NoErr(mkfifo(live, 0o640))
 	f, err := os.OpenFile(live, os.O_RDWR, 0)
 	is.NoErr(err)
 	defer f.Close()

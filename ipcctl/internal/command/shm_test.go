@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/ipcctl/ipc/shm"
@@ -87,7 +86,7 @@ func TestShmCreate(t *testing.T) {
 
 func TestShmWrongType(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+	if err := mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"read", "write", "rm"} {

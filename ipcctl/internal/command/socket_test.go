@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/matryer/is"
@@ -185,7 +184,7 @@ func TestSocketFailures(t *testing.T) {
 
 	file, fifo := filepath.Join(dir, "file"), filepath.Join(dir, "fifo")
 	is.NoErr(os.WriteFile(file, []byte("keep"), 0o600))
-	is.NoErr(syscall.Mkfifo(fifo, 0o600))
+	is.NoErr(mkfifo(fifo, 0o600))
 	for _, other := range []string{file, fifo, dir} {
 		fails(t, 1, []string{"socket", "serve", other}, other)
 		if r := run(t, "", "socket", "send", other, "x"); r.code == 0 {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/ipcctl/ipc/acl"
@@ -126,15 +125,4 @@ func playAsker(s *stage) error {
 		return err
 	}
 	return s.report(strings.TrimSpace(string(m.Data)))
-}
-
-// become changes the whole process to another user for good.
-func become(uid int) error {
-	if err := syscall.Setgroups(nil); err != nil {
-		return err
-	}
-	if err := syscall.Setgid(uid); err != nil {
-		return err
-	}
-	return syscall.Setuid(uid)
 }
