@@ -175,7 +175,7 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 			}
 			slot := q.r.slot(l.head.index)
 			word := slotWord(slot.Load())
-			if !word.is(l.head.lap, kindEmpty) || q.get.spin(slot, word) {
+			if !word.is(l.head.lap, kindEmpty) || q.get.spin(slot, word, q.r.notEmpty) {
 				continue
 			}
 			return 0, ErrEmpty

@@ -99,7 +99,7 @@ func (q *Queue) roomOn(l *lane, spin bool) (slotWord, error) {
 		case err == ErrFull && spin:
 			slot := q.r.slot(l.tail.index)
 			word := slotWord(slot.Load())
-			if word.ahead(l.tail.lap) >= 0 || q.put.spin(slot, word) {
+			if word.ahead(l.tail.lap) >= 0 || q.put.spin(slot, word, q.r.notFull) {
 				continue
 			}
 		}

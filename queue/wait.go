@@ -34,23 +34,25 @@ type side struct {
 // lets the other side run if both share one. A hot peer answers in the first
 // round. The longest useless spin costs about what the wake-up would have cost that
 // it was to save, some 50 us where that wakes a processor, and each one makes the
-// next half as long.
+// next half as long. Where others of this side sleep already, spinners would take the
+// processors from those who have work: there the spin is short.
 const (
 	maxLuck   = 63
+	crowdLuck = 7
 	spinLooks = 64
 	spinPause = 8
 )
 
 // spin waits a little for the slot's word to change from old, and reports whether it
-// did. If another goroutine of this handle spins already, it does not.
-func (s *side) spin(slot *atomic.Uint64, old slotWord) bool {
+// did. armed tells whether anybody of this side sleeps. If another goroutine of this handle spins already, it does not.
+func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) bool {
 	if !s.spinning.CompareAndSwap(false, true) {
 		return false
 	}
 	defer s.spinning.Store(false)
 	var private atomic.Uint32
 	luck := s.luck.Load()
-	for round := int32(0); round <= luck; round++ {
+	for round := int32(0); round <= luck && (round <= crowdLuck || armed.Load() == 0); round++ {
 		for range spinLooks {
 			if slot.Load() != uint64(old) {
 				if luck < maxLuck {
