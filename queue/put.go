@@ -50,10 +50,13 @@ func (q *Queue) tryPut(msg []byte, spin bool) (err error) {
 	}
 	l.begin()
 	defer l.end(&err)
-	if l.puts++; len(msg) > q.r.small || l.puts%sampling == 0 || q.r.state.Load() != 0 || q.broken.Load() || !q.r.putOne(&l.worker, msg) {
+	if len(msg) > q.r.small || l.puts%sampling == 0 || q.r.state.Load() != 0 || q.broken.Load() || !q.r.putOne(&l.worker, msg) {
 		err = q.putOn(l, msg, spin)
-	} else if q.r.notEmpty.Load() != 0 {
-		q.r.notify(offNotEmpty, q.os.wake)
+	} else {
+		l.puts++
+		if q.r.notEmpty.Load() != 0 {
+			q.r.notify(offNotEmpty, q.os.wake)
+		}
 	}
 	l.ok = true
 	return err
@@ -133,6 +136,7 @@ func (q *Queue) publishOn(l *lane, word slotWord, kind uint32, n int) error {
 			return err
 		}
 	}
+	l.puts++
 	if n > 1 {
 		q.r.laneWord(l.id, lanePacked).Add(uint64(n - 1))
 	}

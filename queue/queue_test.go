@@ -148,3 +148,30 @@ func BenchmarkPutGet(b *testing.B) {
 		})
 	}
 }
+
+// One message in 64 of a lane is sampled, the first one included, so that
+// processes that put a single message show in the statistics; a batch counts as one.
+func TestSampling(t *testing.T) {
+	for name, put := range map[string]func(q *Queue) error{
+		"Put": func(q *Queue) error { return q.Put(t.Context(), []byte("m")) },
+		"PutBatch": func(q *Queue) error {
+			_, err := q.PutBatch(t.Context(), [][]byte{[]byte("m"), []byte("n")})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			q, err := Anonymous(&Options{Capacity: 256, MaxMessage: 64})
+			is.NoErr(err)
+			defer q.Close()
+			for range 2*sampling + 1 {
+				is.NoErr(put(q))
+			}
+			for q.Len() > 0 {
+				_, err := q.GetBatch(t.Context(), 100)
+				is.NoErr(err)
+			}
+			is.Equal(q.Stats().Sampled, uint64(3)) // puts number 0, 64 and 128
+		})
+	}
+}
