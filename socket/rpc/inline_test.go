@@ -132,16 +132,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	go s.ServeConn(b)
 	before := runtime.NumGoroutine()
 	const n, size = 400, 10_000 // ten times what the kernel buffers
-	sent := make(chan error, 1)
-	go func() {
-		for id := range uint32(n) {
-			if err := a.Send(soon(t), append(appendCall(nil, id, 0, 0, "/echo"), make([]byte, size)...)); err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- nil
-	}()
+	sent := sendCalls(t, a, n, size)
 	for range 100 {
 		_, err := cl.Call(soon(t), "/echo", nil)
 		is.NoErr(err)
@@ -155,6 +146,22 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	is.NoErr(<-sent)
 }
 
+// sendCalls makes n calls of size bytes on c, without waiting for replies, and
+// tells how that ended.
+func sendCalls(t *testing.T, c *socket.Conn, n uint32, size int) <-chan error {
+	sent := make(chan error, 1)
+	go func() {
+		for id := range n {
+			if err := c.Send(soon(t), append(appendCall(nil, id, 0, 0, "/echo"), make([]byte, size)...)); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	return sent
+}
+
 // Nor can it make the server keep more replies than calls are allowed.
 func TestRepliesThatNobodyReadsAreLimited(t *testing.T) {
 	is := is.New(t)
@@ -166,16 +173,7 @@ func TestRepliesThatNobodyReadsAreLimited(t *testing.T) {
 	go s.ServeConn(b)
 	before := runtime.NumGoroutine()
 	const n, size = 200, 20_000
-	sent := make(chan error, 1)
-	go func() {
-		for id := range uint32(n) {
-			if err := a.Send(soon(t), append(appendCall(nil, id, 0, 0, "/echo"), make([]byte, size)...)); err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- nil
-	}()
+	sent := sendCalls(t, a, n, size)
 	is.NoErr(<-sent) // refusals are short, so all calls find room
 	is.True(runtime.NumGoroutine() <= before+2*s.MaxCalls+5)
 	for range n {
