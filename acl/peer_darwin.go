@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -8,6 +9,7 @@ import (
 
 // maxXucredGroups is the room for groups in a struct xucred, the first of
 // which is the effective gid. A process may have more: then some are missing.
+// Source: XNU bsd/sys/ucred.h, cr_groups[NGROUPS]; bsd/sys/syslimits.h.
 const maxXucredGroups = 16
 
 func peerSubject(fd int) (Subject, error) {
@@ -24,6 +26,9 @@ func peerSubject(fd int) (Subject, error) {
 	return s, nil
 }
 
+// peerIDs: the credentials were copied when the peer called connect or listen,
+// and stay after it has gone (unp_peercred of XNU bsd/kern/uipc_usrreq.c, which
+// answers ENOTCONN or EINVAL where there never was a peer).
 func peerIDs(fd int) (Subject, error) {
 	listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err == unix.ENOTSOCK || listens != 0 {
@@ -49,23 +54,52 @@ func peerIDs(fd int) (Subject, error) {
 	return s, nil
 }
 
+// auditToken is an audit_token_t: eight uint32. Source: XNU
+// bsd/kern/kern_prot.c, set_security_token_task_internal, which fills it in.
+type auditToken [8]uint32
+
+const (
+	tokenUID     = 1 // effective
+	tokenPID     = 5
+	tokenVersion = 7 // p_idversion: another one for every fork, and for every exec
+)
+
+// peerToken returns the token of the process that has the pid of the peer's
+// last user now (XNU bsd/kern/uipc_usrreq.c, uipc_ctloutput: proc_find of
+// last_pid). EINVAL if there is none, ENOTCONN once the peer has closed.
+//
+// x/sys has no raw getsockopt here. ICMP6_FILTER is the one option of it whose
+// value has the same shape, and the option is a parameter.
+func peerToken(fd int) (auditToken, error) {
+	value, err := unix.GetsockoptICMPv6Filter(fd, unix.SOL_LOCAL, unix.LOCAL_PEERTOKEN)
+	if err != nil {
+		return auditToken{}, os.NewSyscallError("getsockopt LOCAL_PEERTOKEN", err)
+	}
+	return auditToken(value.Filt), nil
+}
+
 // peerPID returns the pid of the process that last used the other end, or 0
 // if it is unknown or has come to run as another user than the one that
 // connected.
 func peerPID(fd int, uid uint32) int32 {
-	// The audit token tells pid and user of one process at one moment. It is
-	// eight uint32 (bsm/audit.h), read by way of the one option of x/sys that
-	// has this very shape; fields 1 and 5 are the effective uid and the pid.
-	token, err := unix.GetsockoptICMPv6Filter(fd, unix.SOL_LOCAL, unix.LOCAL_PEERTOKEN)
-	if err == nil {
-		if token.Filt[1] != uid {
+	if token, err := peerToken(fd); err == nil {
+		if token[tokenUID] != uid {
 			return 0
 		}
-		return int32(token.Filt[5])
+		return int32(token[tokenPID])
 	}
 	pid, err := unix.GetsockoptInt(fd, unix.SOL_LOCAL, unix.LOCAL_PEERPID)
 	if err != nil {
 		return 0
 	}
 	return int32(pid)
+}
+
+// peerSighting sees the process that has the pid of fd's peer now.
+func peerSighting(fd int, uid uint32) (sighting, error) {
+	token, err := peerToken(fd)
+	if err != nil || token[tokenUID] != uid {
+		return sighting{}, errors.Join(os.ErrProcessDone, err)
+	}
+	return sighting{int32(token[tokenPID]), uint64(token[tokenVersion])}, nil
 }

@@ -16,7 +16,15 @@ func peerStart(fd int, s *Subject) {
 	case nil:
 	case unix.ENOPROTOOPT: // before Linux 6.5: find it by pid, which proves less
 		s.Missing |= FieldPin
-		if pidfd, err = unix.PidfdOpen(int(s.PID), 0); err != nil {
+		pidfd, err = unix.PidfdOpen(int(s.PID), 0)
+		if err == unix.ENOSYS { // before 5.3
+			s.StartTime, _, err = processStart(s.PID)
+			if err != nil {
+				s.Missing |= FieldStartTime
+			}
+			return
+		}
+		if err != nil {
 			s.Missing |= FieldStartTime
 			return
 		}

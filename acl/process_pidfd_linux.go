@@ -38,6 +38,13 @@ func pinPidfd(pidfd int, pid int32) (*Process, error) {
 // pinPID pins the process that has pid now.
 func pinPID(pid int32) (*Process, error) {
 	fd, err := unix.PidfdOpen(int(pid), 0)
+	if errors.Is(err, unix.ENOSYS) { // before 5.3
+		p, err := pollPID(pid)
+		if err != nil {
+			return nil, err
+		}
+		return p.process(p), nil
+	}
 	if errors.Is(err, unix.ESRCH) {
 		return nil, fmt.Errorf("process %d: %w", pid, os.ErrProcessDone)
 	}

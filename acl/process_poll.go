@@ -1,4 +1,4 @@
-//go:build darwin || (linux && ipcportable)
+//go:build darwin || linux
 
 package acl
 
@@ -22,19 +22,21 @@ type pollPin struct {
 	once   sync.Once
 }
 
-// pinPID pins the process that has pid now.
-func pinPID(pid int32) (*Process, error) {
+// pollPID pins the process that has pid now.
+func pollPID(pid int32) (*pollPin, error) {
 	start, running, err := processStart(pid)
+	if err == nil && !running {
+		err = os.ErrProcessDone
+	}
 	if err != nil {
 		return nil, fmt.Errorf("process %d: %w", pid, err)
 	}
-	if !running {
-		return nil, fmt.Errorf("process %d: %w", pid, os.ErrProcessDone)
-	}
-	return &Process{
-		pid: pid, start: start, done: make(chan struct{}),
-		pin: &pollPin{pid: pid, start: start, closed: make(chan struct{})},
-	}, nil
+	return &pollPin{pid: pid, start: start, closed: make(chan struct{})}, nil
+}
+
+// process makes a Process of what p, or what wraps it, pins.
+func (p *pollPin) process(pin pin) *Process {
+	return &Process{pid: p.pid, start: p.start, pin: pin, done: make(chan struct{})}
 }
 
 func (p *pollPin) exited() bool {

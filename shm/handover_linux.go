@@ -64,9 +64,14 @@ func reopenReadOnly(f *os.File) (g *os.File, err error) {
 // whoever holds it. It is the last byte before those of shmsync.Liveness.
 const useByte = 1<<40 - 1
 
-// markUsed is best effort: a file system without locks has none.
+// markUsed is best effort: a file system without locks has none. A kernel
+// without OFD locks has flock(2), which ends in the same way.
 func markUsed(f *os.File) {
 	_ = control(f, func(fd int) error {
-		return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_RDLCK, Start: useByte, Len: 1})
+		err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_RDLCK, Start: useByte, Len: 1})
+		if err == unix.EINVAL {
+			err = unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB)
+		}
+		return err
 	})
 }

@@ -124,7 +124,8 @@ func scanUsers(want map[inode][]int) *usage {
 }
 
 // scanLocks finds the locks of markUsed and of shmsync.Liveness. A line is
-// "1: OFDLCK ADVISORY  READ -1 00:1a:1234 1099511627775 1099511627775".
+// "1: OFDLCK ADVISORY  READ -1 00:1a:1234 1099511627775 1099511627775", or
+// "2: FLOCK  ADVISORY  READ 4711 00:1a:1234 0 EOF".
 func (u *usage) scanLocks() {
 	b, err := os.ReadFile("/proc/locks")
 	if err != nil {
@@ -132,11 +133,16 @@ func (u *usage) scanLocks() {
 	}
 	for line := range bytes.Lines(b) {
 		f := bytes.Fields(line)
-		if len(f) < 8 || string(f[1]) != "OFDLCK" {
+		if len(f) < 8 {
 			continue
 		}
-		start, err := strconv.ParseInt(string(f[6]), 10, 64)
-		if err != nil || start < useByte {
+		switch string(f[1]) {
+		case "FLOCK":
+		case "OFDLCK":
+			if start, err := strconv.ParseInt(string(f[6]), 10, 64); err != nil || start < useByte {
+				continue
+			}
+		default:
 			continue
 		}
 		if at := bytes.LastIndexByte(f[5], ':'); at > 0 {

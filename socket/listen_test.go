@@ -390,6 +390,7 @@ func TestPeerAcrossProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	cmd := helper(t, "echo", path)
 	is.NoErr(cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }) // also when the test fails before it does
 	c, err := Dial(soon(t), path, &DialOptions{Wait: true})
 	is.NoErr(err)
 	defer c.Close()
@@ -405,7 +406,6 @@ func TestPeerAcrossProcesses(t *testing.T) {
 		t.Fatal("the peer's death went unnoticed")
 	}
 	is.True(!p.Alive())
-	_ = cmd.Wait()
 }
 
 func TestAcceptHonoursContexts(t *testing.T) {

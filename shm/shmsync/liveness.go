@@ -14,9 +14,10 @@ import (
 //
 // On Linux, index i is the byte 1<<40 + i of the object, locked with an open
 // file description lock (F_OFD_SETLK, fcntl(2)) of a description that is
-// opened for this purpose, is never shared and is closed on exec. Elsewhere
-// it is flock(2) on a file per index in the runtime directory; there, all
-// processes of one object must belong to one user.
+// opened for this purpose, is never shared and is closed on exec. Elsewhere,
+// and on a Linux without such locks, it is flock(2) on a file per index in the
+// runtime directory; there, all processes of one object must belong to one user
+// and agree on that directory.
 //
 // Safe for concurrent use. Two Liveness of one process exclude each other, as
 // those of two processes do.
@@ -29,10 +30,21 @@ type Liveness struct {
 	locks  locks
 }
 
+// locks are the locks of one object, as this system has them. The calls come
+// one at a time.
+type locks interface {
+	try(i int) (bool, error)
+	unlock(i int) error
+	held(i int) (bool, error) // by another
+	close() error
+}
+
 // OpenLiveness opens the locks of the object that f refers to. f stays the
 // caller's; it needs no write permission for probing alone.
-func OpenLiveness(f *os.File) (*Liveness, error) {
-	k, err := openLocks(f)
+func OpenLiveness(f *os.File) (*Liveness, error) { return newLiveness(f, openLocks) }
+
+func newLiveness(f *os.File, open func(*os.File) (locks, error)) (*Liveness, error) {
+	k, err := open(f)
 	if err != nil {
 		return nil, fmt.Errorf("shmsync: open locks of %q: %w", f.Name(), err)
 	}

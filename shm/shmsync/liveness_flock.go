@@ -1,4 +1,4 @@
-//go:build unix && (!linux || ipcportable)
+//go:build unix
 
 package shmsync
 
@@ -14,24 +14,27 @@ import (
 	"github.com/ipcctl/ipc/shm/internal/rundir"
 )
 
-// locks keeps one locked file per held index: DIR/live/KEY.INDEX, where KEY
-// names the object. Whoever locks a file makes sure afterwards that it is
+// flockLocks keeps one locked file per held index: DIR/live/KEY.INDEX, where
+// KEY names the object. Whoever locks a file makes sure afterwards that it is
 // still the one under its name, so a file can be unlinked by its holder.
-type locks struct {
+type flockLocks struct {
 	key  string
 	open map[int]*os.File
 }
 
-func openLocks(f *os.File) (locks, error) {
+func openFlocks(f *os.File) (locks, error) {
 	key, err := rundir.Key(f)
 	if err != nil {
-		return locks{}, err
+		return nil, err
 	}
 	dir, err := rundir.Path("live")
-	return locks{key: filepath.Join(dir, key), open: map[int]*os.File{}}, err
+	if err != nil {
+		return nil, err
+	}
+	return flockLocks{key: filepath.Join(dir, key), open: map[int]*os.File{}}, nil
 }
 
-func (k locks) path(i int) string { return fmt.Sprintf("%s.%d", k.key, i) }
+func (k flockLocks) path(i int) string { return fmt.Sprintf("%s.%d", k.key, i) }
 
 // Probes hold a shared lock for a moment; try looks again before it believes
 // that somebody lives.
@@ -40,7 +43,7 @@ const (
 	lockPause = 100 * time.Microsecond
 )
 
-func (k locks) try(i int) (bool, error) {
+func (k flockLocks) try(i int) (bool, error) {
 	for range lockTries {
 		f, err := os.OpenFile(k.path(i), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
@@ -60,14 +63,14 @@ func (k locks) try(i int) (bool, error) {
 	return false, nil
 }
 
-func (k locks) unlock(i int) error {
+func (k flockLocks) unlock(i int) error {
 	f := k.open[i]
 	delete(k.open, i)
 	err := os.Remove(k.path(i)) // first: the lock still keeps others out
 	return errors.Join(err, f.Close())
 }
 
-func (k locks) held(i int) (bool, error) {
+func (k flockLocks) held(i int) (bool, error) {
 	f, err := os.OpenFile(k.path(i), os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
@@ -83,7 +86,7 @@ func (k locks) held(i int) (bool, error) {
 	return false, err
 }
 
-func (k locks) close() error {
+func (k flockLocks) close() error {
 	var errs []error
 	for i := range k.open {
 		errs = append(errs, k.unlock(i))

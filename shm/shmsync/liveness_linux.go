@@ -14,16 +14,27 @@ import (
 // offset of every file system.
 const lockBase = 1 << 40
 
-// locks is an open file description of its own: OFD locks belong to the
+// ofdLocks is an open file description of its own: OFD locks belong to the
 // description and go when its last descriptor is closed.
-type locks struct{ f *os.File }
+type ofdLocks struct{ f *os.File }
 
+// openLocks takes flock(2) on a kernel that has no OFD locks (before 3.15, and
+// some sandboxes that pretend to be newer): the answer is the same for all
+// processes of that kernel.
 func openLocks(f *os.File) (locks, error) {
 	g, err := reopen(f, unix.O_RDWR)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) {
 		g, err = reopen(f, unix.O_RDONLY)
 	}
-	return locks{g}, err
+	if err != nil {
+		return nil, err
+	}
+	k := ofdLocks{g}
+	if _, err := k.held(0); errors.Is(err, unix.EINVAL) {
+		k.close()
+		return openFlocks(f)
+	}
+	return k, nil
 }
 
 // reopen opens the object of f again. /proc/self/fd works for objects without
@@ -76,7 +87,7 @@ func control(f *os.File, op func(fd int) error) error {
 	return opErr
 }
 
-func (k locks) fcntl(cmd int, kind int16, i int) (unix.Flock_t, error) {
+func (k ofdLocks) fcntl(cmd int, kind int16, i int) (unix.Flock_t, error) {
 	lk := unix.Flock_t{Type: kind, Start: lockBase + int64(i), Len: 1}
 	err := control(k.f, func(fd int) error {
 		for {
@@ -88,7 +99,7 @@ func (k locks) fcntl(cmd int, kind int16, i int) (unix.Flock_t, error) {
 	return lk, err
 }
 
-func (k locks) try(i int) (bool, error) {
+func (k ofdLocks) try(i int) (bool, error) {
 	_, err := k.fcntl(unix.F_OFD_SETLK, unix.F_WRLCK, i)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		return false, nil
@@ -96,16 +107,16 @@ func (k locks) try(i int) (bool, error) {
 	return err == nil, err
 }
 
-func (k locks) unlock(i int) error {
+func (k ofdLocks) unlock(i int) error {
 	_, err := k.fcntl(unix.F_OFD_SETLK, unix.F_UNLCK, i)
 	return err
 }
 
 // held asks for a read lock: only a write lock conflicts, so a process that
 // may only read the object cannot pretend to be alive.
-func (k locks) held(i int) (bool, error) {
+func (k ofdLocks) held(i int) (bool, error) {
 	lk, err := k.fcntl(unix.F_OFD_GETLK, unix.F_RDLCK, i)
 	return err == nil && lk.Type != unix.F_UNLCK, err
 }
 
-func (k locks) close() error { return k.f.Close() }
+func (k ofdLocks) close() error { return k.f.Close() }

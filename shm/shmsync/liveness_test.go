@@ -24,7 +24,15 @@ func tempFile(t testing.TB) *os.File {
 
 func openLiveness(t testing.TB, f *os.File) *Liveness {
 	t.Helper()
-	l, err := OpenLiveness(f)
+	return openLivenessBy(t, f, openLocks)
+}
+
+// kinds are the locks that this build has; some kernels lack the native ones.
+var kinds = map[string]func(*os.File) (locks, error){"native": openLocks, "flock": openFlocks}
+
+func openLivenessBy(t testing.TB, f *os.File, kind func(*os.File) (locks, error)) *Liveness {
+	t.Helper()
+	l, err := newLiveness(f, kind)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +41,15 @@ func openLiveness(t testing.TB, f *os.File) *Liveness {
 }
 
 func TestLivenessExcludes(t *testing.T) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) { testExcludes(t, kind) })
+	}
+}
+
+func testExcludes(t *testing.T, kind func(*os.File) (locks, error)) {
 	is := is.New(t)
 	f := tempFile(t)
-	a, b := openLiveness(t, f), openLiveness(t, f)
+	a, b := openLivenessBy(t, f, kind), openLivenessBy(t, f, kind)
 	try := func(l *Liveness, i int) bool {
 		ok, err := l.TryLock(i)
 		is.NoErr(err)
@@ -72,12 +86,12 @@ func TestLivenessExcludes(t *testing.T) {
 	g, err := os.Open(f.Name())
 	is.NoErr(err)
 	is.NoErr(g.Close())
-	is.True(held(openLiveness(t, f), 9))
+	is.True(held(openLivenessBy(t, f, kind), 9))
 }
 
-// childHolder locks index 3 of the object of descriptor 3.
-func childHolder([]string) error {
-	l, err := OpenLiveness(os.NewFile(3, "object"))
+// childHolder locks index 3 of the object of descriptor 3 with a kind of locks.
+func childHolder(args []string) error {
+	l, err := newLiveness(os.NewFile(3, "object"), kinds[args[0]])
 	if err != nil {
 		return err
 	}
@@ -91,10 +105,16 @@ func childHolder([]string) error {
 
 // The kernel drops the lock of a killed process and keeps that of a stopped one.
 func TestLivenessFollowsTheProcess(t *testing.T) {
+	for name := range kinds {
+		t.Run(name, func(t *testing.T) { testFollowsTheProcess(t, name) })
+	}
+}
+
+func testFollowsTheProcess(t *testing.T, kind string) {
 	is := is.New(t)
 	f := tempFile(t)
-	l := openLiveness(t, f)
-	cmd := start(t, "holder", f)
+	l := openLivenessBy(t, f, kinds[kind])
+	cmd := start(t, "holder", f, kind)
 	held := func() bool {
 		ok, err := l.Held(3)
 		is.NoErr(err)
