@@ -38,7 +38,7 @@ func createDead(name string, g geometry, mode os.FileMode) (made bool, err error
 	if err != nil {
 		return false, err
 	}
-	reg, err := shm.Create(obj, d.size, &shm.Options{Mode: mode, Init: d.init})
+	reg, err := shm.Create(obj, d.size, &shm.Options{Mode: mode, Init: d.init, File: true})
 	if err == nil {
 		return true, reg.Close()
 	}

@@ -153,6 +153,9 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 	if q.broken.Load() {
 		return 0, ErrCorrupt
 	}
+	if word, ok := q.r.peekHere(&l.worker); ok {
+		return word, nil
+	}
 	for range maxRetries {
 		word, err := q.r.peek(&l.worker)
 		switch err {

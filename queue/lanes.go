@@ -27,6 +27,7 @@ type lane struct {
 	busy   atomic.Uint32 // of the handle's fast lane: somebody uses it
 	faults bool          // what debug.SetPanicOnFault was before begin
 	ok     bool          // the operation came to its end without a panic
+	keep   bool          // the operation's end does not give the lane back
 	leased bool          // counted in Queue.leased
 	lease  uint32        // generation: advances when a lease on the lane begins or ends
 	next   uint32        // the leased message of a packed entry
@@ -133,12 +134,13 @@ func (q *Queue) left(l *lane)   { q.pool.open--; q.lanes[l.id] = nil }
 // begin makes faults in the queue's memory panics for the goroutine that uses l,
 // until end, which it defers. It sets ok when nothing can fault any more.
 func (l *lane) begin() {
-	l.ok = false
+	l.ok, l.keep = false, false
 	l.faults = debug.SetPanicOnFault(true)
 }
 
-// end ends an operation: it does what guard does, and gives the lane back. Not to
-// ask the runtime for a panic if there was none is worth a few nanoseconds.
+// end ends an operation: it does what guard does, and gives the lane back if it is
+// not to be kept. Not to ask the runtime for a panic if there was none is worth a few
+// nanoseconds.
 func (l *lane) end(err *error) {
 	debug.SetPanicOnFault(l.faults)
 	if !l.ok {
@@ -149,7 +151,9 @@ func (l *lane) end(err *error) {
 	if *err != nil && *err == ErrCorrupt {
 		l.q.broken.Store(true)
 	}
-	l.q.release(l)
+	if !l.keep {
+		l.q.release(l)
+	}
 }
 
 // takeSpare takes the lane that is kept for the next lease, if there is one.

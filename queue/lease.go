@@ -5,7 +5,6 @@ import (
 	"io"
 	"iter"
 	"runtime/debug"
-	"time"
 )
 
 // A Lease is a message that this process has taken and not yet finished. It
@@ -70,7 +69,7 @@ func (q *Queue) leaseInto(ctx context.Context, m *Lease) error {
 
 func (q *Queue) tryLease(ctx context.Context, m *Lease, spin bool) error {
 	if l := q.takeKept(); l != nil {
-		return q.begin(m, l)
+		return q.leaseWith(l, m, true, spin)
 	}
 	l := q.takeSpare()
 	if l == nil {
@@ -79,32 +78,38 @@ func (q *Queue) tryLease(ctx context.Context, m *Lease, spin bool) error {
 			return err
 		}
 	}
-	return q.leaseWith(l, m, spin)
+	return q.leaseWith(l, m, false, spin)
 }
 
 func (q *Queue) leaseNow(m *Lease) error {
 	if l := q.takeKept(); l != nil {
-		return q.begin(m, l)
+		return q.leaseWith(l, m, true, false)
 	}
 	l, err := q.leaseLaneNow()
 	if err != nil {
 		return err
 	}
-	return q.leaseWith(l, m, false)
+	return q.leaseWith(l, m, false, false)
 }
 
-// leaseWith takes a message with lane l, or releases l.
-func (q *Queue) leaseWith(l *lane, m *Lease, spin bool) error {
-	if err := q.leaseOn(l, spin); err != nil {
-		q.release(l)
-		return err
+// leaseWith makes m the lease of a message on l: of the one that l kept, or of one
+// that it takes. With an error, it releases l.
+func (q *Queue) leaseWith(l *lane, m *Lease, kept, spin bool) (err error) {
+	l.begin()
+	defer l.end(&err)
+	if !kept {
+		err = q.leaseOn(l, spin)
 	}
-	return q.begin(m, l)
+	if err == nil {
+		err = q.deliverOn(l, m)
+	}
+	l.keep = err == nil
+	l.ok = true
+	return err
 }
 
 // leaseOn takes a message and leaves it leased on the lane.
 func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
-	defer q.guard(debug.SetPanicOnFault(true), &err)
 	announced := false
 	for range maxRetries {
 		var word slotWord
@@ -112,7 +117,7 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 			break
 		}
 		announced = true
-		q.r.laneWord(l.id, laneSince).Store(uint64(time.Now().UnixNano()))
+		storeRelease(q.r.laneWord(l.id, laneSince), uint64(q.clock.now()))
 		if !q.r.takeAt(&l.worker, word, opLease) {
 			continue
 		}
@@ -136,15 +141,13 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 	return err
 }
 
-// begin makes m the lease of the message on l, a delivery.
-func (q *Queue) begin(m *Lease, l *lane) (err error) {
-	defer q.guard(debug.SetPanicOnFault(true), &err)
-	tries := q.r.blockWord(l.own, blockTries)
-	n := tries.Load() + 1
-	tries.Store(n) // the delivery counts from here on
+// deliverOn makes m the lease of the message that l has taken.
+func (q *Queue) deliverOn(l *lane, m *Lease) error {
+	h := q.r.blockHead(l.own)
+	n := h.tries.Load() + 1
+	storeRelease(&h.tries, n) // the delivery counts from here on
 	data, ok := q.r.leased(l.own, l.next)
 	if !ok {
-		q.release(l)
 		return ErrCorrupt
 	}
 	l.lease++
@@ -202,26 +205,33 @@ func (m *Lease) Ack() error {
 	if err != nil {
 		return wrap("ack in", m.q.label(), err)
 	}
-	return wrap("ack in", m.q.name, m.q.ack(l))
+	more, err := m.q.ackOn(l)
+	if more {
+		m.q.keep(l)
+	}
+	return wrap("ack in", m.q.name, err)
 }
 
-func (q *Queue) ack(l *lane) (err error) {
-	defer q.guard(debug.SetPanicOnFault(true), &err)
-	if q.r.nextLeased(&l.worker, l.next) {
+// ackOn finishes the message on l and releases l, or reports that l has more messages
+// of the same entry and is the caller's still.
+func (q *Queue) ackOn(l *lane) (more bool, err error) {
+	l.begin()
+	defer l.end(&err)
+	h := q.r.blockHead(l.own)
+	kind := meta(h.meta.Load()).kind()
+	if kind == kindMany && q.r.nextLeased(&l.worker, l.next) {
 		l.next++
-		tries := q.r.blockWord(l.own, blockTries)
-		tries.Store(tries.Load() & movedBit)
-		q.keep(l)
-		return nil
+		storeRelease(&h.tries, h.tries.Load()&movedBit)
+		l.keep, l.ok = true, true
+		return true, nil
 	}
-	large := q.r.meta(l.own).kind() == kindLarge
 	q.r.idle(&l.worker) // the acknowledgement; only then may the message be taken apart
-	if large {
+	if kind == kindLarge {
 		q.r.freeLarge(l.own)
 	}
 	q.leaseOver()
-	q.release(l)
-	return nil
+	l.ok = true
+	return false, nil
 }
 
 // leaseOver wakes producers that wait for the pool, and consumers that wait to
@@ -230,7 +240,7 @@ func (q *Queue) leaseOver() {
 	if q.r.chunks > 0 {
 		q.wakeOne(offNotFull)
 	}
-	if q.r.word32(offState+stateFlags).Load()&closedBit != 0 {
+	if q.r.state.Load()&closedBit != 0 {
 		q.wakeAll()
 	}
 }

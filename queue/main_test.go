@@ -113,6 +113,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	dir, err := os.MkdirTemp("", "queue-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	runtimeDir = filepath.Join(dir, "run")
+	os.Setenv("IPC_RUNTIME_DIR", runtimeDir)
 	before := descriptors()
 	goroutines := runtime.NumGoroutine()
 	status := m.Run()
@@ -120,8 +127,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "left behind by the tests:\n"+leak)
 		status = 1
 	}
+	os.RemoveAll(dir)
 	os.Exit(status)
 }
+
+// runtimeDir is where systems without /dev/shm have the queues of these tests,
+// and kernels without locks of open files the locks.
+var runtimeDir string
 
 // followParent ends this child when its parent has ended without ending it.
 func followParent() {
@@ -168,9 +180,11 @@ func leaks(before map[string]string, goroutines int) string {
 			fmt.Fprintf(&s, "descriptor %s: %s\n", fd, to)
 		}
 	}
-	objects, _ := filepath.Glob(fmt.Sprintf("/dev/shm/*%stest.%d.*", filePrefix, os.Getpid()))
-	for _, o := range objects {
-		fmt.Fprintln(&s, o)
+	for _, pattern := range []string{fmt.Sprintf("/dev/shm/*%stest.%d.*", filePrefix, os.Getpid()), runtimeDir + "/*/*" + filePrefix + "*"} {
+		objects, _ := filepath.Glob(pattern)
+		for _, o := range objects {
+			fmt.Fprintln(&s, o)
+		}
 	}
 	return s.String()
 }

@@ -2,6 +2,6 @@
 
 package queue
 
-// longNames is empty where shared memory has no directory, or not always the
-// same.
+// longNames is empty where no directory holds the queues under their names
+// alone: package shm has a record for each.
 const longNames = ""

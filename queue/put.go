@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 )
 
@@ -89,6 +88,9 @@ func (q *Queue) putOn(l *lane, msg []byte, spin bool) error {
 func (q *Queue) roomOn(l *lane, spin bool) (slotWord, error) {
 	if err := q.writable(); err != nil {
 		return 0, err
+	}
+	if word, ok := q.r.roomHere(&l.worker); ok {
+		return word, nil
 	}
 	for range maxRetries {
 		word, err := q.r.room(&l.worker)
@@ -316,16 +318,19 @@ func (r *Reservation) Commit(ctx context.Context) error {
 }
 
 func (q *Queue) commitOn(l *lane, n int, spin bool) (err error) {
-	defer q.guard(debug.SetPanicOnFault(true), &err)
+	l.begin()
+	l.keep = true
+	defer l.end(&err)
 	if q.closed.Load() {
 		return os.ErrClosed
 	}
 	word, err := q.roomOn(l, spin)
-	if err != nil {
-		return err
+	if err == nil {
+		q.r.blockHead(l.own).describe(makeMeta(kindOne, n, 1))
+		err = q.publishOn(l, word, kindOne, 1)
 	}
-	q.r.blockHead(l.own).describe(makeMeta(kindOne, n, 1))
-	return q.publishOn(l, word, kindOne, 1)
+	l.ok = true
+	return err
 }
 
 // Abort ends the reservation and puts nothing. After Commit it does nothing.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ipcctl/ipc/shm"
 )
@@ -50,8 +49,8 @@ type Queue struct {
 
 	get, put side
 
-	opened time.Time    // reads the monotonic clock
-	looked atomic.Int64 // when lookAround last ran, since opened
+	clock  clock
+	looked atomic.Int64 // when lookAround last ran, since the clock was started
 
 	dead deadLetters
 }
@@ -120,7 +119,7 @@ func create(name string, o *Options) (*Queue, error) {
 			return nil, fmt.Errorf("dead-letter queue: %w", err)
 		}
 	}
-	reg, err := shm.Create(obj, g.size, &shm.Options{Mode: mode, Init: g.init})
+	reg, err := shm.Create(obj, g.size, &shm.Options{Mode: mode, Init: g.init, File: true})
 	if err != nil {
 		if made {
 			if taken, _ := exists(obj); !taken {
@@ -250,7 +249,8 @@ func newQueue(name string, os backing) (q *Queue, err error) {
 	if err != nil {
 		return nil, err
 	}
-	q = &Queue{name: name, r: r, os: os, done: make(chan struct{}), opened: time.Now()}
+	q = &Queue{name: name, r: r, os: os, done: make(chan struct{})}
+	q.clock.start()
 	q.lanes = make([]*lane, r.lanes)
 	q.get = side{turn: make(chan struct{}, 1), line: offNotEmpty}
 	q.put = side{turn: make(chan struct{}, 1), line: offNotFull}

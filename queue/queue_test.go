@@ -149,6 +149,29 @@ func BenchmarkPutGet(b *testing.B) {
 	}
 }
 
+// What being delivered at least once costs, and what the two copies do.
+func BenchmarkLease(b *testing.B) {
+	for _, how := range []string{"put", "reserve"} {
+		b.Run(how, func(b *testing.B) {
+			q := named(b, uniqueName(b), &Options{MaxMessage: 64})()
+			msg := make([]byte, 64)
+			b.ReportAllocs()
+			ctx := context.Background()
+			for b.Loop() {
+				if how == "put" {
+					q.Put(ctx, msg)
+				} else if r, err := q.Reserve(ctx, len(msg)); err == nil {
+					r.Bytes()[0] = 1
+					r.Commit(ctx)
+				}
+				if m, err := q.Lease(ctx); err == nil {
+					m.Ack()
+				}
+			}
+		})
+	}
+}
+
 // One message in 64 of a lane is sampled, the first one included, so that
 // processes that put a single message show in the statistics; a batch counts as one.
 func TestSampling(t *testing.T) {

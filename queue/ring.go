@@ -169,8 +169,8 @@ func (r *ring) raise(w *worker, op uint32, high uint64) {
 // putOne puts a message that fits one block, if the slot at the worker's tail is
 // ready for it: what happens nearly always, in as few steps as there can be.
 func (r *ring) putOne(w *worker, msg []byte) bool {
-	word := slotWord(r.slots[w.tail.index].word.Load()) // SYNC(space): swap -> room
-	if !word.is(w.tail.lap, kindEmpty) || word.block() >= r.blocks {
+	word, ok := r.roomHere(w)
+	if !ok {
 		return false
 	}
 	r.fillOne(w.own, msg)
@@ -179,11 +179,8 @@ func (r *ring) putOne(w *worker, msg []byte) bool {
 
 // getOne is the same for taking a message. It returns errRetry if it took none.
 func (r *ring) getOne(w *worker, buf []byte) ([]byte, error) {
-	word := slotWord(r.slots[w.head.index].word.Load()) // SYNC(message): swap -> peek
-	if !word.is(w.head.lap, kindOne) || word.block() >= r.blocks {
-		return nil, errRetry
-	}
-	if !r.swap(w, &w.head, opTake, word, makeSlot(w.head.lap+1, kindEmpty, w.own, 0)) {
+	word, ok := r.peekHere(w)
+	if !ok || !r.swap(w, &w.head, opTake, word, makeSlot(w.head.lap+1, kindEmpty, w.own, 0)) {
 		return nil, errRetry
 	}
 	h, p := r.block(w.own)
@@ -198,6 +195,19 @@ func (r *ring) getOne(w *worker, buf []byte) ([]byte, error) {
 	r.at(stepDone)
 	storeRelease(w.rec, uint64(makeRecord(opIdle, 0, w.own, 0)))
 	return buf, nil
+}
+
+// roomHere returns the word of the slot at the worker's tail if it is ready for a
+// message: what room finds nearly always.
+func (r *ring) roomHere(w *worker) (slotWord, bool) {
+	word := slotWord(r.slots[w.tail.index].word.Load()) // SYNC(space): swap -> room
+	return word, word.is(w.tail.lap, kindEmpty) && word.block() < r.blocks
+}
+
+// peekHere is the same for a message that has a block to itself.
+func (r *ring) peekHere(w *worker) (slotWord, bool) {
+	word := slotWord(r.slots[w.head.index].word.Load()) // SYNC(message): swap -> peek
+	return word, word.is(w.head.lap, kindOne) && word.block() < r.blocks
 }
 
 // room finds the empty slot at the tail, walking on from the worker's cursor,

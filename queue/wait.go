@@ -109,7 +109,11 @@ func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) e
 // wakeOne wakes one sleeper if any is armed. Called after every publish with
 // offNotEmpty and after every take with offNotFull.
 func (q *Queue) wakeOne(line int) {
-	if q.r.word32(line+waitArmed).Load() != 0 {
+	armed := q.r.notEmpty
+	if line == offNotFull {
+		armed = q.r.notFull
+	}
+	if armed.Load() != 0 {
 		q.r.notify(line, q.os.wake)
 	}
 }
@@ -128,7 +132,7 @@ func waitable(err error) bool { return err == ErrFull || err == ErrEmpty }
 // lookAround looks for the dead and for the queue's own end, at most every
 // maxSleep. It reports whether it did.
 func (q *Queue) lookAround() (bool, error) {
-	now := time.Since(q.opened)
+	now := q.clock.since()
 	last := q.looked.Load()
 	if last != 0 && now-time.Duration(last) < maxSleep || !q.looked.CompareAndSwap(last, int64(now)) {
 		return false, nil
