@@ -10,6 +10,12 @@ const (
 	modTest = "github.com/matryer/is" // for tests alone
 	modCLI  = "github.com/urfave/cli/v2"
 	modMod  = "golang.org/x/mod"
+	modProm = "github.com/prometheus/client_golang"
+	modText = "github.com/prometheus/common" // the text that Prometheus reads
+	modGrid = "github.com/jedib0t/go-pretty/v6"
+	modView = "github.com/rivo/tview"
+	modCell = "github.com/gdamore/tcell/v2" // what tview draws with
+	modPlot = "gonum.org/v1/plot"
 	modLin  = "github.com/anishathalye/porcupine" // checks histories for linearizability
 )
 
@@ -30,7 +36,7 @@ var rules = map[string]rule{
 	"shm":    {library: true, released: true, others: []string{modSys}},
 	"queue":  {library: true, released: true, siblings: []string{"shm"}, others: []string{modSys}},
 
-	"ipcctl": {released: true, siblings: []string{"acl", "socket", "pipe", "shm", "queue"}, others: []string{modSys, modCLI}},
+	"ipcctl": {released: true, siblings: []string{"acl", "socket", "pipe", "shm", "queue"}, others: []string{modSys, modCLI, modProm, modText, modGrid, modView, modCell, modPlot}},
 
 	"demos/pipe":          {siblings: []string{"pipe"}},
 	"demos/queue":         {siblings: []string{"queue"}},

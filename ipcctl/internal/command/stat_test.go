@@ -1,12 +1,7 @@
 package command_test
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"net"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -89,62 +84,4 @@ func TestShmWatch(t *testing.T) {
 	must(t, "", "shm", "rm", name)
 	is.Equal(b.status(t), 0) // its name is gone
 	fails(t, 3, []string{"shm", "watch", name}, name)
-}
-
-var (
-	helpLine   = regexp.MustCompile(`^# (HELP|TYPE) [a-z_]+ .+$`)
-	sampleLine = regexp.MustCompile(`^[a-z_]+\{([a-z]+="([^"\\\n]|\\["\\n])*",?)*\} [0-9.e+]+$`)
-)
-
-// exposition checks the text exposition format, line by line.
-func exposition(t *testing.T, text string) {
-	t.Helper()
-	for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		if !helpLine.MatchString(line) && !sampleLine.MatchString(line) {
-			t.Errorf("not in the format: %q", line)
-		}
-	}
-}
-
-func TestMetrics(t *testing.T) {
-	is := is.New(t)
-	name := newQueue(t, "--capacity", "7")
-	must(t, "", "queue", "put", name, "a", "b")
-	out := must(t, "", "metrics")
-	exposition(t, out)
-	for _, line := range []string{
-		fmt.Sprintf("ipc_queue_waiting_messages{name=%q} 2\n", name),
-		fmt.Sprintf("ipc_queue_capacity_entries{name=%q} 7\n", name),
-		fmt.Sprintf("ipc_queue_put_messages_total{name=%q} 2\n", name),
-	} {
-		if !strings.Contains(out, line) {
-			t.Errorf("no line %q", line)
-		}
-	}
-
-	path := filepath.Join(t.TempDir(), "metrics.sock")
-	b := start(t, "serving http://"+path, "metrics", "--serve", path)
-	get := func(what string) (status, body string) {
-		c, err := net.Dial("unix", path)
-		is.NoErr(err)
-		defer c.Close()
-		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n", what)
-		r := bufio.NewReader(c)
-		status, err = r.ReadString('\n')
-		is.NoErr(err)
-		rest, err := io.ReadAll(r)
-		is.NoErr(err)
-		_, body, _ = strings.Cut(string(rest), "\r\n\r\n")
-		return strings.TrimSpace(status), body
-	}
-	status, body := get("/metrics")
-	is.Equal(status, "HTTP/1.1 200 OK")
-	exposition(t, body)
-	is.True(strings.Contains(body, name))
-	status, _ = get("/")
-	is.Equal(status, "HTTP/1.1 404 Not Found")
-	is.Equal(b.interrupt(t), 0)
-
-	fails(t, 2, []string{"metrics", "--serve", "0.0.0.0:9464"}, "only loopback")
-	fails(t, 2, []string{"metrics", "--serve", "9464"}, "loopback host:port")
 }
