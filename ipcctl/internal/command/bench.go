@@ -95,10 +95,12 @@ func runBench(c *call) error {
 	if min(load.Batch, load.Producers, load.Consumers) < 1 || max(load.Producers, load.Consumers) > 64 || load.Batch > 256 {
 		return usagef("--batch wants 1 to 256, --producers and --consumers 1 to 64")
 	}
-	t := table{head: []string{"MECHANISM", "SIZE", "PROCESSES", "MESSAGES/S", "BYTES/S"}, right: []bool{false, true, true, true, true}}
+	t := grid{head: []string{"MECHANISM", "SIZE", "PROCESSES", "MESSAGES/S", "BYTES/S"}, right: []string{"SIZE", "PROCESSES", "MESSAGES/S", "BYTES/S", "CHANGE"}}
 	if m.base != nil {
-		t.head, t.right = append(t.head, "CHANGE"), append(t.right, true)
+		t.head = append(t.head, "CHANGE")
 	}
+	p := c.progress("", len(m.mechanisms)*len(m.sizes))
+	defer p.clear()
 	var curves []series
 	for _, name := range m.mechanisms {
 		curve := series{name: name}
@@ -107,14 +109,12 @@ func runBench(c *call) error {
 			if one.Mechanism, one.Size = name, size; name != "queue" {
 				one.Batch, one.Producers, one.Consumers = 1, 1, 1
 			}
-			stop := c.progress(fmt.Sprintf("%s, %s", name, formatSize(int64(size))))
-			r, err := bench.MeasureThroughput(c.ctx, m.self, one, stop.show)
-			stop.clear()
+			p.next(len(m.results), fmt.Sprintf("%s, %s", name, formatSize(int64(size))))
+			r, err := bench.MeasureThroughput(c.ctx, m.self, one, p.show)
 			if err != nil {
 				return err
 			}
-			row := []cell{{name, c.paint.bold}, plain(formatSize(int64(size))), plain(fmt.Sprintf("%d→%d", r.Producers, r.Consumers)),
-				plain(formatRate(r.PerSecond)), plain(formatRate(r.Bytes) + "B")}
+			row := []string{c.paint.bold(name), formatSize(int64(size)), fmt.Sprintf("%d→%d", r.Producers, r.Consumers), formatRate(r.PerSecond), formatRate(r.Bytes) + "B"}
 			row = append(row, m.change(c, name, size, r.PerSecond, true)...)
 			t.add(row...)
 			curve.x, curve.y = append(curve.x, float64(size)), append(curve.y, r.PerSecond)
@@ -127,16 +127,17 @@ func runBench(c *call) error {
 		}
 		curves = append(curves, curve)
 	}
-	return c.finish(m, &t, func() string {
-		return plot(picture{title: "Throughput by message size", x: "message size in bytes", y: "messages a second", series: curves})
-	})
+	p.clear()
+	return c.finish(m, &t, picture{title: "Throughput by message size", x: "message size", y: "messages a second", series: curves})
 }
 
 // finish shows the table, and writes the files that were asked for.
-func (c *call) finish(m *measured, t *table, draw func() string) error {
+func (c *call) finish(m *measured, t *grid, drawn picture) error {
 	if !c.json() {
 		fmt.Fprintln(c.out, c.paint.dim(machine()))
-		t.write(c.out, c.paint, 0)
+		if err := t.write(c.out, c.paint, 0); err != nil {
+			return err
+		}
 	}
 	if c.set("save") {
 		if err := saveFigures(c.str("save"), m); err != nil {
@@ -144,13 +145,17 @@ func (c *call) finish(m *measured, t *table, draw func() string) error {
 		}
 	}
 	if c.set("plot") {
-		return os.WriteFile(c.str("plot"), []byte(draw()), 0o644)
+		svg, err := drawn.draw()
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(c.str("plot"), svg, 0o644)
 	}
 	return nil
 }
 
 // change compares a figure with the saved one, and remembers it for --save.
-func (m *measured) change(c *call, name string, size int, figure float64, moreIsBetter bool) []cell {
+func (m *measured) change(c *call, name string, size int, figure float64, moreIsBetter bool) []string {
 	key := fmt.Sprintf("%s/%d", name, size)
 	m.figures[key] = figure
 	if m.base == nil {
@@ -158,7 +163,7 @@ func (m *measured) change(c *call, name string, size int, figure float64, moreIs
 	}
 	old, ok := m.base[key]
 	if !ok || old == 0 {
-		return []cell{plain("new")}
+		return []string{"new"}
 	}
 	percent := (figure/old - 1) * 100
 	paint := c.paint.dim
@@ -167,7 +172,7 @@ func (m *measured) change(c *call, name string, size int, figure float64, moreIs
 			paint = c.paint.green
 		}
 	}
-	return []cell{{fmt.Sprintf("%+.0f%%", percent), paint}}
+	return []string{paint(fmt.Sprintf("%+.0f%%", percent))}
 }
 
 func containsWord(words []string, w string) bool {
@@ -190,30 +195,6 @@ func formatRate(n float64) string {
 		}
 	}
 	return fmt.Sprintf("%.3g", n)
-}
-
-// progress shows on a terminal how far a measurement is.
-type progress struct {
-	c    *call
-	what string
-	on   bool
-}
-
-func (c *call) progress(what string) *progress {
-	_, width := terminal(c.err)
-	return &progress{c, what, width > 0}
-}
-
-func (p *progress) show(part float64) {
-	if p.on {
-		fmt.Fprintf(p.c.err, "\r\x1b[K%-24s %s %3.0f%%", p.what, bar(int(part*1000), 1000, 30), part*100)
-	}
-}
-
-func (p *progress) clear() {
-	if p.on {
-		fmt.Fprint(p.c.err, "\r\x1b[K")
-	}
 }
 
 func benchPeerVerb() *node {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -29,7 +30,9 @@ func doctorVerb() *node {
 				}
 			}
 			if !c.json() {
-				writeFindings(c, found)
+				if err := writeFindings(c, found); err != nil {
+					return err
+				}
 			}
 			if bad {
 				return silent(statusFailed)
@@ -54,22 +57,21 @@ type finding struct {
 	Mend    string `json:"mend,omitempty"` // a command, or what to do
 }
 
-func writeFindings(c *call, found []finding) {
-	t := table{head: []string{"CHECK", "VERDICT", "FOUND"}}
+func writeFindings(c *call, found []finding) error {
+	t := grid{head: []string{"CHECK", "VERDICT", "FOUND"}}
 	for _, f := range found {
 		paint := map[string]func(string) string{verdictOK: c.paint.green, verdictNote: c.paint.yellow, verdictBad: c.paint.red}[f.Verdict]
-		lines := wrap(f.Found, 52)
-		t.add(plain(f.Check), cell{f.Verdict, paint}, plain(lines[0]))
-		for _, l := range lines[1:] {
-			t.add(plain(""), plain(""), plain(l))
-		}
+		text := strings.Join(wrap(f.Found, c.room(52)), "\n")
 		if f.Mend != "" && f.Verdict != verdictOK {
-			for i, l := range wrap(f.Mend, 50) {
-				t.add(plain(""), plain(""), cell{[]string{"→ ", "  "}[min(i, 1)] + l, c.paint.cyan})
+			mend := wrap(f.Mend, c.room(50))
+			for i := range mend {
+				mend[i] = []string{"→ ", "  "}[min(i, 1)] + mend[i]
 			}
+			text += "\n" + lines(mend, c.paint.cyan)
 		}
+		t.add(f.Check, paint(f.Verdict), text)
 	}
-	t.write(c.out, c.paint, 0)
+	return t.write(c.out, c.paint, 0)
 }
 
 func ok(check, format string, args ...any) finding {

@@ -56,7 +56,7 @@ func gc(c *call) error {
 	if c.flags.Duration("older-than") < 0 {
 		return usagef("--older-than is negative")
 	}
-	objects, err := survey(kind, c.args())
+	objects, err := c.survey(kind, c.args())
 	if err != nil {
 		return err
 	}
@@ -104,18 +104,20 @@ func (c *call) showGC(verdicts []verdictOfGC) error {
 		c.notef("nothing is proven dead")
 		return nil
 	}
-	t := table{head: []string{"ACTION", "KIND", "NAME", "WHY"}}
+	t := grid{head: []string{"ACTION", "KIND", "NAME", "WHY"}}
 	would := 0
 	for _, v := range verdicts {
 		paint := map[string]func(string) string{
 			"removed": c.paint.green, "would-remove": c.paint.yellow, "failed": c.paint.red, "kept": c.paint.dim,
 		}[v.Action]
-		t.add(cell{v.Action, paint}, plain(v.Kind), plain(v.Name), plain(v.Why))
+		t.add(paint(v.Action), v.Kind, v.Name, v.Why)
 		if v.Action == "would-remove" {
 			would++
 		}
 	}
-	t.write(c.out, c.paint, c.width)
+	if err := t.write(c.out, c.paint, c.width); err != nil {
+		return err
+	}
 	if would > 0 {
 		c.notef("nothing was removed; --yes does it")
 	}

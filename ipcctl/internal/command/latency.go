@@ -42,20 +42,20 @@ func runLatency(c *call) error {
 	if c.bool("intrinsic") && c.arg(0) != "" {
 		return usagef("--intrinsic measures no mechanism")
 	}
-	t := table{
+	t := grid{
 		head:  []string{"MECHANISM", "SIZE", "MIN", "P50", "P90", "P99", "MAX", "ROUND TRIPS"},
-		right: []bool{false, true, true, true, true, true, true, true},
+		right: []string{"SIZE", "MIN", "P50", "P90", "P99", "MAX", "ROUND TRIPS", "CHANGE"},
 	}
 	if m.base != nil {
-		t.head, t.right = append(t.head, "CHANGE"), append(t.right, true)
+		t.head = append(t.head, "CHANGE")
 	}
 	var curves []series
 	add := func(r bench.Latency) error {
-		row := []cell{{r.Mechanism, c.paint.bold}, plain(formatSize(int64(r.Size)))}
+		row := []string{c.paint.bold(r.Mechanism), formatSize(int64(r.Size))}
 		for _, d := range []time.Duration{r.Min, r.P50, r.P90, r.P99, r.Max} {
-			row = append(row, plain(formatShort(d)))
+			row = append(row, formatShort(d))
 		}
-		row = append(row, plain(formatCount(r.Trips)))
+		row = append(row, formatCount(r.Trips))
 		t.add(append(row, m.change(c, r.Mechanism, r.Size, float64(r.P50), false)...)...)
 		curves = append(curves, distribution(r))
 		m.results = append(m.results, r)
@@ -64,10 +64,15 @@ func runLatency(c *call) error {
 		}
 		return nil
 	}
+	steps := len(m.mechanisms) * len(m.sizes)
 	if c.bool("intrinsic") {
-		p := c.progress("intrinsic")
+		steps = 1
+	}
+	p := c.progress("", steps)
+	defer p.clear()
+	if c.bool("intrinsic") {
+		p.next(0, "intrinsic")
 		r := bench.Intrinsic(c.ctx, m.duration, p.show)
-		p.clear()
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
@@ -77,9 +82,8 @@ func runLatency(c *call) error {
 	} else {
 		for _, name := range m.mechanisms {
 			for _, size := range m.sizes {
-				p := c.progress(fmt.Sprintf("%s, %s", name, formatSize(int64(size))))
+				p.next(len(m.results), fmt.Sprintf("%s, %s", name, formatSize(int64(size))))
 				r, err := bench.MeasureLatency(c.ctx, m.self, name, size, m.duration, c.flags.Duration("spin"), p.show)
-				p.clear()
 				if err != nil {
 					return err
 				}
@@ -89,9 +93,8 @@ func runLatency(c *call) error {
 			}
 		}
 	}
-	return c.finish(m, &t, func() string {
-		return plot(picture{title: "Round trips: how many take how long", x: "percentile", y: "round trip", series: curves, percentiles: true})
-	})
+	p.clear()
+	return c.finish(m, &t, picture{title: "Round trips: how many take how long", x: "percentile", y: "round trip", series: curves, percentiles: true})
 }
 
 // distribution is a curve of latencies over percentiles, the high ones drawn

@@ -46,7 +46,7 @@ func ls(c *call) error {
 	if state != "" && !slices.Contains(states, state) {
 		return usagef("no state %q%s", state, didYouMean(state, states, "%q"))
 	}
-	objects, err := survey(kind, c.args())
+	objects, err := c.survey(kind, c.args())
 	if err != nil {
 		return err
 	}
@@ -68,10 +68,7 @@ func ls(c *call) error {
 		c.notef("nothing there")
 		return nil
 	}
-	t := table{
-		head:  []string{"KIND", "NAME", "OWNER", "MODE", "SIZE", "STATE", "USERS"},
-		right: []bool{false, false, false, false, true, false, false},
-	}
+	t := grid{head: []string{"KIND", "NAME", "OWNER", "MODE", "SIZE", "STATE", "USERS"}, right: []string{"SIZE"}}
 	if c.bool("why") {
 		t.head[6] = "WHY"
 	}
@@ -80,11 +77,9 @@ func ls(c *call) error {
 		if c.bool("why") {
 			last = o.Why
 		}
-		t.add(plain(o.Kind), plain(o.label()), plain(orDash(o.Owner)), plain(orDash(o.Mode)), plain(o.extent()),
-			cell{o.State, c.paint.state(o.State)}, plain(orDash(last)))
+		t.add(o.Kind, o.label(), orDash(o.Owner), orDash(o.Mode), o.extent(), c.paint.stateText(o.State), orDash(last))
 	}
-	t.write(c.out, c.paint, c.width)
-	return nil
+	return t.write(c.out, c.paint, c.width)
 }
 
 // forJSON makes lists without elements empty, not null.

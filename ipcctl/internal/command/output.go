@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"strings"
-	"unicode/utf8"
 )
 
 // print writes v as one line of JSON and sends it on.
@@ -50,70 +48,8 @@ func terminal(w io.Writer) (palette, int) {
 	return true, width
 }
 
-// table lays cells out in columns. The header is bold, a column that holds
-// numbers is right-aligned, and the last one may be cut at the terminal's edge.
-type table struct {
-	head  []string
-	right []bool
-	rows  [][]cell
-}
-
-// cell is a text and how to paint it once its width is known.
-type cell struct {
-	text  string
-	paint func(string) string
-}
-
-func plain(text string) cell { return cell{text: text} }
-
-func (t *table) add(cells ...cell) { t.rows = append(t.rows, cells) }
-
-func (t *table) write(w io.Writer, p palette, limit int) {
-	widths := make([]int, len(t.head))
-	for i, h := range t.head {
-		widths[i] = utf8.RuneCountInString(h)
-		for _, r := range t.rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(r[i].text))
-		}
-	}
-	head := make([]cell, len(t.head))
-	for i, h := range t.head {
-		head[i] = cell{h, p.bold}
-	}
-	for _, row := range append([][]cell{head}, t.rows...) {
-		var b strings.Builder
-		used := 0
-		for i, c := range row {
-			last := i == len(row)-1
-			text := c.text
-			if last && limit > 0 {
-				text = cut(text, limit-used)
-			}
-			pad := widths[i] - utf8.RuneCountInString(text)
-			if c.paint != nil {
-				text = c.paint(text)
-			}
-			switch {
-			case t.right != nil && t.right[i]:
-				b.WriteString(strings.Repeat(" ", max(pad, 0)) + text)
-			case last:
-				b.WriteString(text)
-			default:
-				b.WriteString(text + strings.Repeat(" ", pad))
-			}
-			if !last {
-				b.WriteString("  ")
-			}
-			used += widths[i] + 2
-		}
-		io.WriteString(w, strings.TrimRight(b.String(), " ")+"\n")
-	}
-}
-
-// cut shortens text to n columns; the last one says that there was more.
-func cut(text string, n int) string {
-	if n < 1 || utf8.RuneCountInString(text) <= n {
-		return text
-	}
-	return string([]rune(text)[:n-1]) + "…"
+// room returns how wide a column of text may be that has that many columns where
+// the screen has 80: more on a wide terminal, up to what is still read easily.
+func (c *call) room(at80 int) int {
+	return at80 + max(0, min(c.width, 120)-80)
 }

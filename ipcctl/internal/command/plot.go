@@ -1,10 +1,17 @@
 package command
 
 import (
-	"fmt"
-	"html"
+	"bytes"
+	"image/color"
 	"math"
-	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // picture is a diagram of curves, both axes logarithmic. With percentiles, x
@@ -21,112 +28,129 @@ type series struct {
 }
 
 // colours are told apart by people who see no red or green, too (Okabe, Ito).
-var colours = []string{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"}
+var colours = []color.Color{
+	color.RGBA{0x00, 0x72, 0xB2, 0xFF}, color.RGBA{0xD5, 0x5E, 0x00, 0xFF}, color.RGBA{0x00, 0x9E, 0x73, 0xFF},
+	color.RGBA{0xCC, 0x79, 0xA7, 0xFF}, color.RGBA{0xE6, 0x9F, 0x00, 0xFF}, color.RGBA{0x56, 0xB4, 0xE9, 0xFF}, color.Black,
+}
 
-// plot draws a picture as SVG.
-func plot(p picture) string {
-	const (
-		width, height            = 800.0, 480.0
-		left, right, top, bottom = 90.0, 170.0, 60.0, 60.0
-	)
-	scale := math.Log10
-	scaleX := scale
-	if p.percentiles {
-		scaleX = func(x float64) float64 { return x }
-	}
-	x0, x1, y0, y1 := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	for _, s := range p.series {
-		for i := range s.x {
-			x0, x1 = min(x0, scaleX(s.x[i])), max(x1, scaleX(s.x[i]))
-			y0, y1 = min(y0, scale(s.y[i])), max(y1, scale(s.y[i]))
-		}
-	}
-	if math.IsInf(x0, 0) {
-		x0, x1, y0, y1 = 0, 1, 0, 1
-	}
-	if x1-x0 < 0.1 {
-		x0, x1 = x0-0.5, x1+0.5
-	}
-	y0, y1 = math.Floor(y0), math.Ceil(y1)
-	if y1 == y0 {
-		y1++
-	}
-	atX := func(v float64) float64 { return left + (v-x0)/(x1-x0)*(width-left-right) }
-	atY := func(v float64) float64 { return height - bottom - (v-y0)/(y1-y0)*(height-top-bottom) }
+// The size of a picture in points, and of the column beside the diagram that
+// names the curves.
+const (
+	pictureWidth, pictureHeight = 760, 440
+	namesWidth                  = 130
+)
 
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" font-family="sans-serif" font-size="13">`+"\n", width, height)
-	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
-	text := func(x, y float64, anchor, s string) {
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", x, y, anchor, html.EscapeString(s))
+// sans is a face that measures like the ones that a viewer has instead of it.
+var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
+
+// draw returns the picture as SVG.
+func (p picture) draw() ([]byte, error) {
+	diagram, names, err := p.diagram()
+	if err != nil {
+		return nil, err
 	}
-	fmt.Fprintf(&b, `<text x="%g" y="28" font-size="17" font-weight="bold">%s</text>`+"\n", left, html.EscapeString(p.title))
-	fmt.Fprintf(&b, `<text x="%g" y="44" font-size="11" fill="#666">%s</text>`+"\n", left, html.EscapeString(machine()))
-	for _, v := range decades(y0, y1) {
-		fmt.Fprintf(&b, `<path d="M%.1f %.1fH%.1f" stroke="#ddd"/>`+"\n", left, atY(v), width-right)
-		label := formatRate(math.Round(math.Pow(10, v)))
-		if p.percentiles {
-			label = formatShort(durationOf(math.Pow(10, v)))
+	svg := vgsvg.New(pictureWidth, pictureHeight)
+	page := draw.Crop(draw.New(svg), 10, -10, 10, -10)
+	page.SetColor(color.White)
+	page.Fill(page.Rectangle.Path())
+	small := diagram.X.Tick.Label
+	small.XAlign, small.YAlign, small.Color = text.XCenter, text.YTop, color.Gray{0x66}
+	page.FillText(small, vg.Point{X: (page.Min.X + page.Max.X - namesWidth) / 2, Y: page.Max.Y - 22}, machine())
+	diagram.Draw(draw.Crop(page, 0, -namesWidth, 0, 0))
+	names.Draw(draw.Crop(page, page.Max.X-page.Min.X-namesWidth+14, 0, 0, -48))
+	var out bytes.Buffer
+	if _, err := svg.WriteTo(&out); err != nil {
+		return nil, err
+	}
+	return bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
+}
+
+// diagram returns the axes with the curves, and the names of those.
+func (p picture) diagram() (*plot.Plot, plot.Legend, error) {
+	d, names := plot.New(), plot.NewLegend()
+	names.Top, names.Left = true, true
+	names.ThumbnailWidth, names.Padding = 20, 6
+	d.Title.Text = p.title + "\n" // the machine stands in the second line
+	d.X.Label.Text, d.Y.Label.Text = p.x, p.y
+	for _, style := range []*text.Style{
+		&d.Title.TextStyle, &d.X.Label.TextStyle, &d.Y.Label.TextStyle, &d.X.Tick.Label, &d.Y.Tick.Label, &names.TextStyle,
+	} {
+		style.Font.Typeface, style.Font.Variant = sans.Typeface, sans.Variant
+	}
+	d.Title.TextStyle.Font.Size = 15
+	d.Title.TextStyle.XAlign = text.XCenter
+	d.X.Padding, d.Y.Padding = 0, 0
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xCC}, color.Gray{0xCC}
+	d.Add(grid)
+	for i, s := range p.series {
+		points := make(plotter.XYs, len(s.x))
+		for k := range s.x {
+			points[k] = plotter.XY{X: s.x[k], Y: s.y[k]}
 		}
-		text(left-8, atY(v)+4, "end", label)
-	}
-	for _, tick := range p.ticks(x0, x1) {
-		fmt.Fprintf(&b, `<path d="M%.1f %.1fV%.1f" stroke="#ddd"/>`+"\n", atX(tick.at), top, height-bottom)
-		text(atX(tick.at), height-bottom+20, "middle", tick.label)
-	}
-	text((left+width-right)/2, height-16, "middle", p.x)
-	fmt.Fprintf(&b, `<text transform="translate(22 %.1f) rotate(-90)" text-anchor="middle">%s</text>`+"\n", (top+height-bottom)/2, html.EscapeString(p.y))
-	for k, s := range p.series {
-		colour := colours[k%len(colours)]
-		points := make([]string, len(s.x))
-		for i := range s.x {
-			points[i] = fmt.Sprintf("%.1f,%.1f", atX(scaleX(s.x[i])), atY(scale(s.y[i])))
+		line, dots, err := plotter.NewLinePoints(points)
+		if err != nil {
+			return nil, names, err
 		}
-		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", strings.Join(points, " "), colour)
+		line.Color, line.Width = colours[i%len(colours)], 2
+		dots.Color, dots.Shape, dots.Radius = line.Color, draw.CircleGlyph{}, 3
+		d.Add(line)
 		if !p.percentiles {
-			for _, pt := range points {
-				x, y, _ := strings.Cut(pt, ",")
-				fmt.Fprintf(&b, `<circle cx="%s" cy="%s" r="3.5" fill="%s"/>`+"\n", x, y, colour)
-			}
+			d.Add(dots)
 		}
-		y := top + 10 + 22*float64(k)
-		fmt.Fprintf(&b, `<path d="M%.1f %.1fh22" stroke="%s" stroke-width="3"/>`+"\n", width-right+14, y, colour)
-		text(width-right+42, y+4, "start", s.name)
+		names.Add(s.name, line)
 	}
-	b.WriteString("</svg>\n")
-	return b.String()
+	p.scale(d)
+	return d, names, nil
+}
+
+// scale sets the ranges and marks of both axes.
+func (p picture) scale(d *plot.Plot) {
+	d.Y.Scale = plot.LogScale{}
+	low, high := math.Floor(math.Log10(d.Y.Min)), math.Ceil(math.Log10(d.Y.Max))
+	if math.IsInf(low, 0) || math.IsInf(high, 0) || math.IsNaN(low) || math.IsNaN(high) {
+		low, high = 0, 1
+	}
+	high = max(high, low+1)
+	d.Y.Min, d.Y.Max = math.Pow(10, low), math.Pow(10, high)
+	label := func(v float64) string { return formatRate(v) }
+	if p.percentiles {
+		label = func(v float64) string { return formatShort(durationOf(v)) }
+	}
+	var marks plot.ConstantTicks
+	for _, v := range decades(low, high) {
+		marks = append(marks, plot.Tick{Value: v, Label: label(v)})
+	}
+	d.Y.Tick.Marker = marks
+
+	marks = nil
+	if p.percentiles {
+		for i, name := range []string{"0 %", "90 %", "99 %", "99.9 %", "99.99 %"} {
+			marks = append(marks, plot.Tick{Value: float64(i), Label: name})
+		}
+		d.X.Min, d.X.Max = 0, max(d.X.Max, 1)
+	} else {
+		d.X.Scale = plot.LogScale{}
+		if d.X.Min < d.X.Max {
+			d.X.Min, d.X.Max = d.X.Min/1.2, d.X.Max*1.2
+		} else {
+			d.X.Min, d.X.Max = d.X.Min/2, d.X.Max*2
+		}
+		for n := int64(1); n <= 1<<30; n *= 4 {
+			marks = append(marks, plot.Tick{Value: float64(n), Label: formatSize(n)})
+		}
+	}
+	d.X.Tick.Marker = marks
 }
 
 // decades marks powers of ten, and where there are few of them, 2 and 5 times
 // each.
-func decades(y0, y1 float64) (out []float64) {
-	for v := y0; v <= y1; v++ {
-		out = append(out, v)
-		if y1-y0 <= 2 && v < y1 {
-			out = append(out, v+math.Log10(2), v+math.Log10(5))
-		}
-	}
-	return out
-}
-
-type tick struct {
-	at    float64
-	label string
-}
-
-// ticks marks nines, or sizes by factors of four.
-func (p *picture) ticks(x0, x1 float64) (out []tick) {
-	if p.percentiles {
-		for i, label := range []string{"0 %", "90 %", "99 %", "99.9 %", "99.99 %"} {
-			if f := float64(i); f >= x0 && f <= x1 {
-				out = append(out, tick{f, label})
-			}
-		}
-		return out
-	}
-	for n := int64(1); n <= 1<<30; n *= 4 {
-		if at := math.Log10(float64(n)); at >= x0-1e-9 && at <= x1+1e-9 {
-			out = append(out, tick{at, formatSize(n)})
+func decades(low, high float64) (out []float64) {
+	for v := low; v <= high; v++ {
+		power := math.Pow(10, v)
+		out = append(out, power)
+		if high-low <= 2 && v < high {
+			out = append(out, 2*power, 5*power)
 		}
 	}
 	return out

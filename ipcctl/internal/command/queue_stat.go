@@ -93,8 +93,12 @@ func (c *call) showQueue(name string, s queue.Stats) {
 	row("message", "up to %s", formatSize(int64(s.MaxMessage)))
 	row("memory", "%s", formatSize(s.Bytes))
 	row("created", "%s", s.Created.Format(time.DateTime))
+	asleep := waitersOf(name, s.Holders)
 	for _, h := range s.Holders {
 		what := "attached"
+		if does := asleep.does(h.PID); does != "" {
+			what += ", " + does
+		}
 		if h.Lease {
 			what = "has a message on lease since " + h.Since.Format(time.TimeOnly)
 		}

@@ -29,9 +29,7 @@ func socketCallVerb() *node {
 			&cli.BoolFlag{Name: "stream", Usage: "take, and with --lines send, a stream of messages"},
 			&cli.BoolFlag{Name: "lines", Usage: "with --stream: send each line of stdin as a message"},
 			&cli.BoolFlag{Name: "no-reply", Usage: "don't wait for a reply"},
-			&cli.BoolFlag{Name: "wait", Usage: "wait for the server to come up"},
-			timeoutFlag, rawFlag, jsonFlag, maxMessageFlag(),
-		}, keyFlags()...),
+		}, dialFlags()...),
 		examples: []example{
 			{"ipcctl socket call /tmp/r.sock /echo hello", "one call, one reply"},
 			{`ipcctl socket call /tmp/r.sock /app.Orders/Get '{"id":7}' --body json`, "a method that takes and gives JSON"},
@@ -45,11 +43,7 @@ func socketCall(c *call) error {
 	if err := c.checkCall(); err != nil {
 		return err
 	}
-	key, err := c.authKey()
-	if err != nil {
-		return err
-	}
-	limit, err := c.size("max-message")
+	dial, err := c.dialer()
 	if err != nil {
 		return err
 	}
@@ -59,11 +53,9 @@ func socketCall(c *call) error {
 	}
 	ctx, cancel := c.within()
 	defer cancel()
-	conn, err := socket.Dial(ctx, c.arg(0), &socket.DialOptions{
-		Wait: c.bool("wait"), AuthKey: key, AllowMD5: c.bool("md5"), Conn: socket.ConnOptions{MaxMessage: limit, MaxFiles: -1},
-	})
+	conn, err := dial(ctx)
 	if err != nil {
-		return socketAdvice(err)
+		return err
 	}
 	client := rpc.NewClient(conn)
 	defer client.Close()

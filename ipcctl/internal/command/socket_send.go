@@ -19,10 +19,9 @@ func socketSendVerb() *node {
 			"awaited and printed before the next is sent. A server that hangs up before its\n" +
 			"first answer has turned you away: status 4.",
 		flags: append([]cli.Flag{
-			linesFlag, timeoutFlag, rawFlag, jsonFlag, maxMessageFlag(),
-			&cli.BoolFlag{Name: "wait", Usage: "wait for the server to come up"},
+			linesFlag,
 			&cli.BoolFlag{Name: "no-reply", Usage: "don't wait for answers"},
-		}, keyFlags()...),
+		}, dialFlags()...),
 		examples: []example{
 			{"ipcctl socket send /tmp/s.sock hello", "one message, one answer"},
 			{"echo -n hello | ipcctl socket send /tmp/s.sock --timeout 1s", "from stdin, not for ever"},
@@ -32,21 +31,15 @@ func socketSendVerb() *node {
 }
 
 func socketSend(c *call) error {
-	key, err := c.authKey()
-	if err != nil {
-		return err
-	}
-	limit, err := c.size("max-message")
+	dial, err := c.dialer()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := c.within()
 	defer cancel()
-	conn, err := socket.Dial(ctx, c.arg(0), &socket.DialOptions{
-		Wait: c.bool("wait"), AuthKey: key, AllowMD5: c.bool("md5"), Conn: socket.ConnOptions{MaxMessage: limit, MaxFiles: -1},
-	})
+	conn, err := dial(ctx)
 	if err != nil {
-		return socketAdvice(err)
+		return err
 	}
 	defer conn.Close()
 	answered := false

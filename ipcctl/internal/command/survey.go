@@ -102,6 +102,14 @@ func survey(kind string, folders []string) ([]object, error) {
 	return all, nil
 }
 
+// survey is survey that shows on a terminal that it goes on: beside thousands of
+// processes it takes its time.
+func (c *call) survey(kind string, folders []string) ([]object, error) {
+	p := c.progress("looking at every process", 0)
+	defer p.clear()
+	return survey(kind, folders)
+}
+
 func (v *view) list(kind string) ([]object, error) {
 	switch kind {
 	case "shm":

@@ -11,5 +11,4 @@ func columns(*os.File) int     { return 0 }
 func stopSignals() []os.Signal { return []os.Signal{os.Interrupt} }
 func dieOf(os.Signal)          {}
 
-func terminalSize() (width, height int) { return 80, 24 }
-func rawMode(*os.File) (func(), error)  { return nil, errors.ErrUnsupported }
+func interruptSelf() error { return errors.ErrUnsupported }

@@ -23,32 +23,8 @@ func columns(f *os.File) int {
 	return int(ws.Col)
 }
 
-// terminalSize returns the size of the terminal on stdout, now.
-func terminalSize() (width, height int) {
-	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil || ws.Col == 0 || ws.Row < 6 {
-		return 80, 24
-	}
-	return int(ws.Col), int(ws.Row)
-}
-
-// rawMode has the terminal hand over keys one by one and unseen. Interrupts
-// still come as signals.
-func rawMode(f *os.File) (restore func(), err error) {
-	fd := int(f.Fd())
-	old, err := unix.IoctlGetTermios(fd, getTermios)
-	if err != nil {
-		return nil, err
-	}
-	raw := *old
-	raw.Lflag &^= unix.ICANON | unix.ECHO
-	raw.Iflag &^= unix.ICRNL
-	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, setTermios, &raw); err != nil {
-		return nil, err
-	}
-	return func() { unix.IoctlSetTermios(fd, setTermios, old) }, nil
-}
+// interruptSelf sends this process what Ctrl-C means, where the terminal doesn't.
+func interruptSelf() error { return unix.Kill(os.Getpid(), unix.SIGINT) }
 
 func stopSignals() []os.Signal {
 	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}

@@ -17,8 +17,10 @@ func topVerb() *node {
 		usage: "watch all objects live",
 		about: "On a terminal it fills the screen. Keys: arrows choose, Enter shows one object and\n" +
 			"goes back, s sorts by another column, / filters by name (Enter ends, Esc clears),\n" +
-			"p pauses, q quits. From 110 columns on it shows redeliveries, the 99th percentile of\n" +
-			"the time in a queue, and who is attached. Elsewhere it prints a table every interval.",
+			"p pauses, q quits. ASLEEP counts the processes that wait for a queue: to get, or to\n" +
+			"put; \"?\" where you may not trace a process that uses it. From 110 columns on it\n" +
+			"shows redeliveries, the 99th percentile of the time in a queue, and who is attached.\n" +
+			"Elsewhere it prints a table every interval.",
 		flags: []cli.Flag{
 			&cli.DurationFlag{Name: "interval", Usage: "look every `D`", Value: time.Second},
 			&cli.IntFlag{Name: "count", Usage: "end after `N` looks"},
@@ -38,7 +40,8 @@ func topVerb() *node {
 // before.
 type looked struct {
 	object
-	Rates *rates `json:"rates,omitempty"` // of a queue
+	Rates   *rates   `json:"rates,omitempty"`   // of a queue
+	Waiters *waiters `json:"waiters,omitempty"` // for a queue
 
 	stats queue.Stats
 }
@@ -68,7 +71,7 @@ func (ob *observer) look() ([]looked, error) {
 					before = s
 				}
 				r := ratesBetween(o.Name, before, s, max(now.Sub(ob.lastAt), time.Millisecond))
-				l.Rates = &r
+				l.Rates, l.Waiters = &r, waitersOf(o.Name, s.Holders)
 			}
 		}
 		out = append(out, l)
@@ -88,7 +91,7 @@ func runTop(c *call) error {
 	ob := &observer{kind: kind}
 	in, isFile := c.in.(*os.File)
 	if c.width > 0 && isFile && columns(in) > 0 && !c.json() {
-		return topScreen(c, ob, in, interval, count)
+		return topScreen(c, ob, interval, count)
 	}
 	for i := 0; count == 0 || i < count; i++ {
 		if i > 0 {
@@ -108,9 +111,13 @@ func runTop(c *call) error {
 			}
 			continue
 		}
-		s := screen{all: all, paint: c.paint}
-		for _, line := range s.table(c.width, 0) {
-			fmt.Fprintln(c.out, line)
+		wide := c.width == 0 || c.width >= wideEnough
+		t := grid{head: topHead(wide), right: topRight}
+		for _, l := range shown(all, "", 0) {
+			t.add(l.cells(wide)...)
+		}
+		if err := t.write(c.out, c.paint, c.width); err != nil {
+			return err
 		}
 		fmt.Fprintln(c.out)
 		if err := c.flush(); err != nil {

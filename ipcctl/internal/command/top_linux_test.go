@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +18,9 @@ import (
 type terminal struct {
 	t      *testing.T
 	master *os.File
+	width  int
+	height int
+	before unix.Termios
 	b      *background
 	read   chan bool // closed once all output has been read
 	mu     sync.Mutex
@@ -45,6 +47,10 @@ func onTerminal(t *testing.T, width, height uint16, args ...string) *terminal {
 	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width}); err != nil {
 		t.Fatal(err)
 	}
+	var before unix.Termios
+	if m, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS); err == nil {
+		before = *m
+	}
 	cmd := command(t, args...)
 	cmd.Env = append(cmd.Env, "TERM=xterm", "NO_COLOR=")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
@@ -53,7 +59,8 @@ func onTerminal(t *testing.T, width, height uint16, args ...string) *terminal {
 		t.Fatal(err)
 	}
 	slave.Close()
-	term := &terminal{t: t, master: master, b: &background{cmd: cmd, done: make(chan error, 1)}, read: make(chan bool)}
+	term := &terminal{t: t, master: master, b: &background{cmd: cmd, done: make(chan error, 1)}, read: make(chan bool), width: int(width), height: int(height)}
+	term.before = before
 	go func() {
 		defer close(term.read)
 		buf := make([]byte, 4096)
@@ -86,19 +93,21 @@ func (term *terminal) end() (int, string) {
 	return code, term.output.String()
 }
 
-var control = regexp.MustCompile("\x1b\\[[?0-9;]*[A-Za-z]")
-
-// screen returns the lines of the last whole picture.
+// screen returns the lines that the terminal shows.
 func (term *terminal) screen() []string {
 	term.mu.Lock()
 	defer term.mu.Unlock()
-	frames := strings.Split(term.output.String(), "\x1b[H")
-	for i := len(frames) - 1; i > 0; i-- {
-		if frame, _, whole := strings.Cut(frames[i], "\x1b[J"); whole {
-			return strings.Split(control.ReplaceAllString(frame, ""), "\r\n")
-		}
+	return show(term.output.String(), term.width, term.height)
+}
+
+// modes returns the settings of the terminal.
+func (term *terminal) modes() unix.Termios {
+	term.t.Helper()
+	m, err := unix.IoctlGetTermios(int(term.master.Fd()), unix.TCGETS)
+	if err != nil {
+		term.t.Fatal(err)
 	}
-	return nil
+	return *m
 }
 
 // until waits for a screen of which that holds.
@@ -120,6 +129,19 @@ func (term *terminal) typed(keys string) {
 	}
 }
 
+// restored checks that the terminal is as it was.
+func (term *terminal) restored(output string) {
+	term.t.Helper()
+	for _, code := range []string{"\x1b[?1049l", "\x1b[?25h"} { // the screen of before, with a cursor
+		if on := strings.Replace(code, "l", "h", 1); !strings.Contains(output, code) || code != on && strings.LastIndex(output, on) > strings.LastIndex(output, code) {
+			term.t.Errorf("the output ends without %q: %q", code, output[max(0, len(output)-200):])
+		}
+	}
+	if after := term.modes(); after != term.before {
+		term.t.Errorf("the terminal's settings are %+v, were %+v", after, term.before)
+	}
+}
+
 func contains(lines []string, text string) bool {
 	return strings.Contains(strings.Join(lines, "\n"), text)
 }
@@ -134,7 +156,7 @@ func TestTopOnTerminal(t *testing.T) {
 
 	term.until("a title", func(l []string) bool { return strings.HasPrefix(l[0], "ipcctl top") })
 	term.typed("/" + tag)
-	term.until("the filter being typed", func(l []string) bool { return contains(l, "filter: "+tag+"_") })
+	term.until("the filter being typed", func(l []string) bool { return contains(l, "filter: "+tag) })
 	term.typed("\r")
 	lines := term.until("the queue alone", func(l []string) bool { return contains(l, "filter: "+tag+" ") && contains(l, name) })
 	is.Equal(len(lines), 24)
@@ -144,7 +166,7 @@ func TestTopOnTerminal(t *testing.T) {
 			t.Errorf("a line of %d columns: %q", n, l)
 		}
 	}
-	term.typed("\x1b[B\r")
+	term.typed("\r")
 	term.until("the queue in detail", func(l []string) bool { return contains(l, "4 of 8") && contains(l, "Enter back") })
 	must(t, "", "queue", "get", name)
 	term.until("a change", func(l []string) bool { return contains(l, "3 of 8") && contains(l, "1 taken") })
@@ -155,7 +177,7 @@ func TestTopOnTerminal(t *testing.T) {
 	term.typed("q")
 	code, output := term.end()
 	is.Equal(code, 0)
-	is.True(strings.HasSuffix(output, "\x1b[?7h\x1b[?25h\x1b[?1049l")) // the terminal is as it was
+	term.restored(output)
 }
 
 func TestTopInterrupted(t *testing.T) {
@@ -165,7 +187,7 @@ func TestTopInterrupted(t *testing.T) {
 	term.typed("\x03")
 	code, output := term.end()
 	is.Equal(code, -1) // of SIGINT, after the terminal was restored
-	is.True(strings.Contains(output, "\x1b[?1049l"))
+	term.restored(output)
 }
 
 func TestTopWithoutTerminal(t *testing.T) {

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ipcctl/ipc/ipcctl/internal/tour"
@@ -43,7 +44,7 @@ func runTour(c *call) error {
 		return err
 	}
 	paint, onTerminal := terminal(c.err)
-	t := table{head: []string{"MECHANISM", "WHAT HAPPENED", "FIGURE"}, right: []bool{false, false, true}}
+	t := grid{head: []string{"MECHANISM", "WHAT HAPPENED", "FIGURE"}, right: []string{"FIGURE"}}
 	begin, shown := time.Now(), 0
 	err = tour.Run(c.ctx, self, func(step string, r *tour.Result) {
 		if onTerminal > 0 && !c.json() {
@@ -57,7 +58,7 @@ func runTour(c *call) error {
 		case c.json():
 			c.print(r)
 		default:
-			t.tourRow(r, c.paint)
+			t.tourRow(r, c.paint, c.room(40))
 		}
 		if r != nil && r.OK {
 			shown++
@@ -66,15 +67,17 @@ func runTour(c *call) error {
 	if c.json() {
 		return err
 	}
-	t.write(c.out, c.paint, 0)
+	if failed := t.write(c.out, c.paint, 0); failed != nil {
+		return failed
+	}
 	if err == nil {
 		fmt.Fprintf(c.out, "\n%d mechanisms shown in %.1f s; nothing is left behind.\n", shown, time.Since(begin).Seconds())
 	}
 	return err
 }
 
-// tourRow adds a result to the table, in as many lines as it takes.
-func (t *table) tourRow(r *tour.Result, p palette) {
+// tourRow adds a result to the table, what happened in lines of that width.
+func (t *grid) tourRow(r *tour.Result, p palette, width int) {
 	paint, figure := p.green, r.Figure
 	switch {
 	case r.Skipped:
@@ -82,13 +85,7 @@ func (t *table) tourRow(r *tour.Result, p palette) {
 	case !r.OK:
 		paint, figure = p.red, "FAILED"
 	}
-	for i, line := range wrap(r.What, 40) {
-		if i == 0 {
-			t.add(cell{tourTitles[r.Step], p.bold}, plain(line), cell{figure, paint})
-		} else {
-			t.add(plain(""), plain(line), plain(""))
-		}
-	}
+	t.add(p.bold(tourTitles[r.Step]), strings.Join(wrap(r.What, width), "\n"), paint(figure))
 }
 
 func tourPeerVerb() *node {

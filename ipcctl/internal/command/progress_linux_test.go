@@ -1,0 +1,44 @@
+package command_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+)
+
+// TestProgress: what takes longer than a second shows how far it is, on a
+// terminal alone, and leaves nothing of that behind.
+func TestProgress(t *testing.T) {
+	is := is.New(t)
+	term := onTerminal(t, 80, 24, "bench", "queue", "--size", "64,128", "--duration", "1200ms")
+	shown := term.until("how far the first is", func(l []string) bool { return contains(l, "queue, 64B") && contains(l, "%") })
+	for _, l := range shown {
+		if n := len([]rune(l)); n > 79 {
+			t.Errorf("a line of %d columns would wrap: %q", n, l)
+		}
+	}
+	term.until("how far the second is", func(l []string) bool { return contains(l, "queue, 128B") })
+	code, output := term.end()
+	is.Equal(code, 0)
+	left := show(output, 80, 24)
+	is.True(contains(left, "MESSAGES/S"))
+	is.True(!contains(left, "%"))
+	is.True(strings.HasPrefix(strings.Join(left, ""), left[0]) && left[0] != "") // the table begins where the bar was
+
+	r := run(t, "", "bench", "queue", "--size", "64", "--duration", "1200ms")
+	is.Equal(r.err, "")
+}
+
+func TestProgressOfWaiting(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "late.sock")
+	term := onTerminal(t, 80, 24, "socket", "send", path, "hello", "--wait")
+	term.until("that it waits", func(l []string) bool { return contains(l, "waiting for the server") })
+	server := start(t, "", "socket", "serve", path, "--echo")
+	code, output := term.end()
+	is.Equal(code, 0)
+	is.Equal(strings.TrimSpace(strings.Join(show(output, 80, 24), "\n")), "hello")
+	is.Equal(server.interrupt(t), 0)
+}
