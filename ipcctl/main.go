@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/ipcctl/ipc/ipcctl/internal/command"
+	_ "github.com/ipcctl/ipc/ipcctl/internal/early" // answers "version" before anything else
 )
 
 func main() { os.Exit(command.Main()) }

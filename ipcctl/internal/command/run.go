@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/ipcctl/ipc/ipcctl/internal/version"
 	"github.com/urfave/cli/v2"
 )
 
@@ -99,7 +100,7 @@ func run(line []string, s Streams) error {
 	paint, width := terminal(s.Out)
 	switch {
 	case req.version:
-		fmt.Fprintln(out, versionText())
+		fmt.Fprintln(out, version.Text())
 		return explain(name, out.Flush())
 	case req.help || len(req.path) == 0:
 		writeHelp(out, req.node, name, paint)

@@ -3,9 +3,8 @@ package command
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
-	"strings"
 
+	"github.com/ipcctl/ipc/ipcctl/internal/version"
 	"github.com/urfave/cli/v2"
 )
 
@@ -24,32 +23,10 @@ func versionVerb() *node {
 					Version  string `json:"version"`
 					Go       string `json:"go"`
 					Platform string `json:"platform"`
-				}{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+				}{version.Version(), runtime.Version(), version.Platform()})
 			}
-			fmt.Fprintln(c.out, versionText())
+			fmt.Fprintln(c.out, version.Text()) // package early has tried and failed
 			return nil
 		},
 	}
-}
-
-func versionText() string {
-	return fmt.Sprintf("ipcctl %s %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-// version is the module's version when the command was installed from a
-// release, else "devel" with the revision that it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "devel"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return strings.TrimPrefix(v, "v")
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "devel-" + s.Value[:12]
-		}
-	}
-	return "devel"
 }

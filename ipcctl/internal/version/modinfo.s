@@ -1,0 +1,1 @@
+// modinfo has no body in Go: a file of this kind allows that.
