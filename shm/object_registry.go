@@ -23,7 +23,8 @@ import (
 // 30 characters, and no moment at which an object appears complete. A registry
 // adds them: one record per segment, a file in the runtime directory.
 //
-//	DIR/shm/NAME     {"object":"/NAME", "size":100, "ready":true, …}
+//	DIR/shm/NAME     {"object":"/NAME", "size":100, "ready":true, …}, with
+//	                 "file":true if the object is the file DIR/files/NAME
 //	    flock EX     its creator is at work
 //	    flock SH     each attached handle
 //	    none         nobody of this library uses it; not ready: its creator died
@@ -38,6 +39,7 @@ import (
 // used as it is.
 type record struct {
 	Object  string    `json:"object"`
+	File    bool      `json:"file,omitempty"`
 	Size    int       `json:"size"`
 	Mode    uint32    `json:"mode"`
 	PID     int       `json:"pid"`
@@ -51,10 +53,81 @@ func parseRecord(b []byte) (record, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return record{}, fmt.Errorf("%w: registry record: %v", ErrCorrupt, err)
 	}
-	if r.Size <= 0 || !strings.HasPrefix(r.Object, "/") || len(r.Object) > maxObjectName || strings.Contains(r.Object[1:], "/") {
+	name, rooted := strings.CutPrefix(r.Object, "/")
+	if r.Size <= 0 || !rooted || isPath(name) || checkName(name) != nil || !r.File && len(r.Object) > maxObjectName {
 		return record{}, fmt.Errorf("%w: registry record of object %q with %d bytes", ErrCorrupt, r.Object, r.Size)
 	}
 	return r, nil
+}
+
+// newRecord is the record of a segment that is about to be made.
+func newRecord(name string, size int, o *Options) record {
+	r := record{Object: objectName(name), Size: size, Mode: uint32(o.mode()), PID: os.Getpid(), Created: time.Now()}
+	if o.File {
+		r.Object, r.File = "/"+name, true
+	}
+	return r
+}
+
+// path is where the object is, if it is a file.
+func (r record) path() (string, error) {
+	if !r.File {
+		return objectPath(r.Object)
+	}
+	dir, err := rundir.Path("files")
+	return filepath.Join(dir, r.Object), err
+}
+
+func (r record) open(flags int) (*os.File, error) {
+	if !r.File {
+		return shmOpen(r.Object, flags, r.Mode)
+	}
+	path, err := r.path()
+	if err != nil {
+		return nil, err
+	}
+	return openRegular(path, flags, r.Mode)
+}
+
+func (r record) unlink() error {
+	if !r.File {
+		return shmUnlink(r.Object)
+	}
+	path, err := r.path()
+	if err != nil {
+		return err
+	}
+	return removeFile(path)
+}
+
+// size gives the new object its size.
+func (r record) size(f *os.File) error {
+	if !r.File {
+		return sizeObject(f, r.Size, os.FileMode(r.Mode))
+	}
+	return sizeFile(f, r.Size, os.FileMode(r.Mode))
+}
+
+// sizeFile gives a new file its mode, whatever the umask, and its size.
+func sizeFile(f *os.File, size int, mode os.FileMode) error {
+	return control(f, func(fd int) error {
+		if err := unix.Fchmod(fd, uint32(mode)); err != nil {
+			return os.NewSyscallError("fchmod", err)
+		}
+		return reserve(fd, size)
+	})
+}
+
+// openRegular is open(2) of a file that has the place of an object.
+func openRegular(path string, flags int, mode uint32) (f *os.File, err error) {
+	err = retry(func() error {
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, mode)
+		if err == nil {
+			f = os.NewFile(uintptr(fd), path)
+		}
+		return err
+	})
+	return f, err
 }
 
 // maxRecord is the size of a record in bytes, padded with spaces.
@@ -96,7 +169,7 @@ func createObject(name string, size int, o *Options) (_ object, _ []byte, err er
 		f, b, err := createFile(name, size, o)
 		return object{f: f}, b, err
 	}
-	rec := record{Object: objectName(name), Size: size, Mode: uint32(o.mode()), PID: os.Getpid(), Created: time.Now()}
+	rec := newRecord(name, size, o)
 	f, log, err := beginRecord(name, rec)
 	if err != nil {
 		return object{}, nil, err
@@ -108,7 +181,10 @@ func createObject(name string, size int, o *Options) (_ object, _ []byte, err er
 			err = errors.Join(err, removeObject(name), obj.close())
 		}
 	}()
-	b, err := initialiseObject(f, size, o)
+	if err := rec.size(f); err != nil {
+		return object{}, nil, err
+	}
+	b, err := initialise(f, size, o)
 	if err != nil {
 		return object{}, nil, err
 	}
@@ -133,7 +209,7 @@ func beginRecord(name string, rec record) (f, log *os.File, err error) {
 	if err := sweepRecord(path); err != nil {
 		return nil, nil, err
 	}
-	if f, err = shmOpen(rec.Object, unix.O_RDWR, 0); err == nil {
+	if f, err = rec.open(unix.O_RDWR); err == nil {
 		f.Close()
 		return nil, nil, os.ErrExist // somebody else's
 	}
@@ -146,7 +222,7 @@ func beginRecord(name string, rec record) (f, log *os.File, err error) {
 		err = writeRecord(log, rec)
 	}
 	if err == nil {
-		f, err = shmOpen(rec.Object, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, rec.Mode)
+		f, err = rec.open(unix.O_RDWR | unix.O_CREAT | unix.O_EXCL)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, os.Remove(path), log.Close())
@@ -170,13 +246,13 @@ func sweepRecord(path string) error {
 		return os.ErrExist
 	}
 	if rec, err := readRecord(log); err == nil {
-		f, err := shmOpen(rec.Object, unix.O_RDWR, 0)
+		f, err := rec.open(unix.O_RDWR)
 		if err == nil {
 			f.Close()
 			if rec.Ready {
 				return os.ErrExist
 			}
-			if err := shmUnlink(rec.Object); err != nil {
+			if err := rec.unlink(); err != nil {
 				return err
 			}
 		}
@@ -190,13 +266,6 @@ func commitRecord(log *os.File, rec record) error {
 		return err
 	}
 	return rundir.Flock(log, unix.LOCK_SH) // who takes EX in between sees that it is ready
-}
-
-func initialiseObject(f *os.File, size int, o *Options) ([]byte, error) {
-	if err := sizeObject(f, size, o.mode()); err != nil {
-		return nil, err
-	}
-	return initialise(f, size, o)
 }
 
 // openObject waits until ctx ends for a creator at work.
@@ -221,7 +290,7 @@ func openObject(ctx context.Context, name string, writable bool) (object, error)
 	if err != nil {
 		return object{}, err
 	}
-	f, err := shmOpen(rec.Object, mode, 0)
+	f, err := rec.open(mode)
 	if err != nil {
 		return object{}, errors.Join(err, log.Close())
 	}
@@ -274,14 +343,14 @@ func removeObject(name string) error {
 	}
 	defer unlock()
 	path := filepath.Join(dir, name)
-	obj := objectName(name)
+	rec := record{Object: objectName(name)}
 	if log, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0); err == nil {
-		if rec, err := readRecord(log); err == nil {
-			obj = rec.Object
+		if r, err := readRecord(log); err == nil {
+			rec = r
 		}
 		log.Close()
 	}
-	err = shmUnlink(obj)
+	err = rec.unlink()
 	if e := os.Remove(path); e != nil && !errors.Is(e, os.ErrNotExist) {
 		err = errors.Join(err, e)
 	}
@@ -334,12 +403,15 @@ func describeRecord(path string) (Info, bool) {
 		return Info{}, false
 	}
 	i := Info{
-		Name: filepath.Base(path), Path: objectPath(rec.Object), Size: int64(rec.Size), Mode: os.FileMode(rec.Mode),
+		Name: filepath.Base(path), Size: int64(rec.Size), Mode: os.FileMode(rec.Mode),
 		UID: st.Uid, GID: st.Gid, Links: 1, Created: rec.Created, Changed: rec.Created, Hidden: 1,
+	}
+	if i.Path, err = rec.path(); err != nil {
+		return Info{}, false
 	}
 	i.Attached = rundir.Flock(log, unix.LOCK_EX|unix.LOCK_NB) != nil
 	i.cutShort = !rec.Ready && !i.Attached
-	f, err := shmOpen(rec.Object, unix.O_RDONLY, 0)
+	f, err := rec.open(unix.O_RDONLY)
 	if err != nil {
 		return i, i.cutShort // removed behind the registry's back
 	}
@@ -367,7 +439,10 @@ func createAnonymous(size int, o *Options) (object, []byte, error) {
 	err = errors.Join(err, shmUnlink(name))
 	var b []byte
 	if err == nil {
-		b, err = initialiseObject(f, size, o)
+		err = sizeObject(f, size, o.mode())
+	}
+	if err == nil {
+		b, err = initialise(f, size, o)
 	}
 	if err != nil {
 		return object{}, nil, errors.Join(err, obj.close())

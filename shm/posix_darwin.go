@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxObjectName is PSHMNAMLEN of XNU's bsd/kern/posix_shm.c, slash included.
+// maxObjectName is PSHMNAMLEN, XNU bsd/sys/posix_shm.h, slash included: what
+// pshm_get_name of bsd/kern/posix_shm.c copies in, besides the NUL.
 const maxObjectName = 31
 
 func shortName(name string) string {
@@ -19,7 +20,7 @@ func shortName(name string) string {
 }
 
 // objectPath: objects have no path here.
-func objectPath(object string) string { return object }
+func objectPath(object string) (string, error) { return object, nil }
 
 // shmOpen is shm_open(2). The descriptor's file is named after the object.
 func shmOpen(object string, flags int, mode uint32) (f *os.File, err error) {
@@ -40,15 +41,16 @@ func shmUnlink(object string) error {
 }
 
 // sizeObject is the one ftruncate that an object may have; the kernel rounds
-// the size up to a page. The mode is the one of shm_open: objects have no
-// fchmod.
+// the size up to a page (pshm_truncate, XNU bsd/kern/posix_shm.c). The mode is
+// the one of shm_open: objects have no fchmod.
 func sizeObject(f *os.File, size int, _ os.FileMode) error {
 	return control(f, func(fd int) error {
 		return os.NewSyscallError("ftruncate", retry(func() error { return unix.Ftruncate(fd, int64(size)) }))
 	})
 }
 
-// regular: an object's mode has no file type.
+// regular: an object's mode has no file type. Its inode number and its number
+// of links are always 0 (pshm_stat).
 func regular(fi os.FileInfo) bool {
 	return fi.Mode().IsRegular() || fi.Mode()&(os.ModeDir|os.ModeNamedPipe|os.ModeSocket|os.ModeDevice|os.ModeSymlink) == 0
 }

@@ -35,6 +35,12 @@ type Options struct {
 	// wishes: Placement reports what came of them.
 	Populate, Lock, Huge bool
 
+	// File makes a named segment a file in the runtime directory where the
+	// system keeps shared memory elsewhere: on macOS its descriptor then tells
+	// that it was removed, and its name may be as long as any, but Python's
+	// SharedMemory can't open it. On Linux every named segment is a file.
+	File bool
+
 	noTmpfile bool // for tests: as where O_TMPFILE is missing
 }
 

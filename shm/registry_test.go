@@ -4,6 +4,7 @@ package shm
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,11 +94,59 @@ func TestRegistryForeignObject(t *testing.T) {
 	is.True(errors.Is(err, os.ErrNotExist))
 }
 
+// A segment can be a file in a directory of its user's own.
+func TestRegistryFile(t *testing.T) {
+	is := is.New(t)
+	name := "registry-" + strings.Repeat("f", 150) + generateName()
+	t.Cleanup(func() { _ = Remove(name) })
+	r, err := Create(name, 100, &Options{Mode: 0o640, File: true})
+	is.NoErr(err)
+	defer r.Close()
+	i := listed(t, name)
+	is.True(i != nil)
+	is.Equal(i.State, Live)
+	is.Equal(filepath.Base(i.Path), name) // not mapped to another
+	fi, err := os.Lstat(i.Path)
+	is.NoErr(err)
+	is.Equal(fi.Mode(), os.FileMode(0o640))
+	is.Equal(fi.Size(), int64(100)) // not rounded
+	fi, err = os.Lstat(filepath.Dir(i.Path))
+	is.NoErr(err)
+	is.Equal(fi.Mode(), os.ModeDir|0o700)
+
+	o, err := Open(name, nil) // asks the record
+	is.NoErr(err)
+	defer o.Close()
+	_, err = r.WriteAt([]byte("seen"), 0)
+	is.NoErr(err)
+	seen := make([]byte, 4)
+	_, err = o.ReadAt(seen, 0)
+	is.NoErr(err)
+	is.Equal(string(seen), "seen")
+	for _, file := range []bool{true, false} {
+		_, err = Create(name, 100, &Options{File: file})
+		is.True(errors.Is(err, os.ErrExist))
+	}
+	is.NoErr(Remove(name))
+	var st unix.Stat_t
+	is.NoErr(unix.Fstat(int(o.File().Fd()), &st))
+	is.True(st.Nlink == 0) // the handle tells
+	is.True(listed(t, name) == nil)
+	_, err = Open(name, nil)
+	is.True(errors.Is(err, os.ErrNotExist))
+}
+
 // What a dead creator left is an orphan, and room for the next.
 func TestRegistryCutShort(t *testing.T) {
+	for _, file := range []bool{false, true} {
+		t.Run(fmt.Sprintf("file %v", file), func(t *testing.T) { testCutShort(t, &Options{File: file}) })
+	}
+}
+
+func testCutShort(t *testing.T, o *Options) {
 	is := is.New(t)
 	name := registryName(t)
-	rec := record{Object: objectName(name), Size: 100, Mode: 0o600}
+	rec := newRecord(name, 100, o)
 	f, log, err := beginRecord(name, rec)
 	is.NoErr(err)
 	is.Equal(listed(t, name).State, Live) // at work
@@ -108,10 +157,16 @@ func TestRegistryCutShort(t *testing.T) {
 	is.Equal(listed(t, name).State, Orphan)
 	_, err = Open(name, nil)
 	is.True(errors.Is(err, os.ErrNotExist))
-	r, err := Create(name, 50, nil)
+	path, err := rec.path()
+	is.NoErr(err)
+	r, err := Create(name, 50, nil) // another kind, perhaps
 	is.NoErr(err)
 	is.NoErr(r.Close())
 	is.NoErr(Remove(name))
+	if o.File {
+		_, err = os.Lstat(path)
+		is.True(errors.Is(err, os.ErrNotExist))
+	}
 }
 
 // Records that are damaged or forged never lead outside.
@@ -124,6 +179,7 @@ func TestRegistryBadRecords(t *testing.T) {
 		"empty": "", "noise": "\x00\x01", "no size": `{"object":"/x","ready":true}`,
 		"path": `{"object":"/../etc/passwd","size":1,"ready":true}`, "relative": `{"object":"x","size":1,"ready":true}`,
 		"long": `{"object":"/` + strings.Repeat("x", 40) + `","size":1,"ready":true}`,
+		"file": `{"object":"/..","file":true,"size":1,"ready":true}`, "long file": `{"object":"/` + strings.Repeat("x", 201) + `","file":true,"size":1,"ready":true}`,
 	} {
 		t.Run(what, func(t *testing.T) {
 			is := is.New(t)

@@ -7,6 +7,8 @@
 //	$IPC_RUNTIME_DIR, else $XDG_RUNTIME_DIR/ipc, else $TMPDIR/ipc-UID     mode 0700, owned by us
 //	    live/KEY.INDEX      a lock file per held liveness index
 //	    shm/NAME            a record per named segment (registry)
+//	    files/NAME          a segment that is a file though the system has shared memory
+//	    objects/NAME        shared memory where the system has none
 package rundir
 
 import (
@@ -71,9 +73,13 @@ func Key(f *os.File) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("no inode number for %q", f.Name())
 	}
-	if st.Ino == 0 { // POSIX shared memory of macOS has none: its name has to do
-		sum := sha256.Sum256([]byte(f.Name()))
-		return fmt.Sprintf("name-%x", sum[:12]), nil
+	return key(f.Name(), uint64(st.Dev), uint64(st.Ino)), nil
+}
+
+func key(name string, dev, ino uint64) string {
+	if ino == 0 { // POSIX shared memory of macOS has none: its name has to do
+		sum := sha256.Sum256([]byte(name))
+		return fmt.Sprintf("name-%x", sum[:12])
 	}
-	return fmt.Sprintf("%x-%x", uint64(st.Dev), uint64(st.Ino)), nil
+	return fmt.Sprintf("%x-%x", dev, ino)
 }

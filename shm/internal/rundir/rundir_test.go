@@ -55,6 +55,14 @@ func TestDefaults(t *testing.T) {
 	is.Equal(dir, filepath.Join(x, "ipc", "shm"))
 }
 
+// Objects without an inode number are told apart by their names.
+func TestKeyWithoutInode(t *testing.T) {
+	is := is.New(t)
+	is.Equal(key("/a", 0, 0), key("/a", 1, 0))
+	is.True(key("/a", 0, 0) != key("/b", 0, 0))
+	is.Equal(key("/a", 18, 255), "12-ff")
+}
+
 func TestKeyIsOfTheObject(t *testing.T) {
 	is := is.New(t)
 	path := filepath.Join(t.TempDir(), "a")
