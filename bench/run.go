@@ -74,7 +74,7 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 			continue // it does not work: once is enough
 		}
 		rec := Record{Rep: rep + 1, Load: load()}
-		rec.Job = Job{Mech: name, Work: t.Work, Size: t.Size, Producers: t.Producers, Consumers: t.Consumers, Many: t.Many, Apart: t.Apart, Millis: r.millis}
+		rec.Job = Job{Mech: name, Work: t.Work, Size: t.Size, Producers: t.Producers, Consumers: t.Consumers, Many: t.Many, Apart: t.Apart, Millis: t.millis(r.millis)}
 		res, err := r.once(ctx, rec.Job)
 		if ctx.Err() != nil {
 			return ctx.Err()
