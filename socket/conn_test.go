@@ -473,7 +473,7 @@ func TestNoAllocationPerMessage(t *testing.T) {
 	for range 100 {
 		turn()
 	}
-	if n := testing.AllocsPerRun(1000, turn); n != 0 {
-		t.Fatalf("%v allocations per message, want none", n)
+	if n := testing.AllocsPerRun(1000, turn); n > allocations {
+		t.Fatalf("%v allocations per message, want %v", n, allocations)
 	}
 }

@@ -1,3 +1,5 @@
+//go:build !ipcportable
+
 package socket
 
 import (

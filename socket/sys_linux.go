@@ -1,3 +1,5 @@
+//go:build !ipcportable
+
 package socket
 
 import (
@@ -5,22 +7,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// controlAtEnd: a read that meets data with descriptors ends behind it
-// (net/unix/af_unix.c, unix_stream_read_generic).
-const controlAtEnd = true
-
-const sendFlags = unix.MSG_NOSIGNAL
-
-// sysRead reads without taking descriptors: the kernel discards them.
-func sysRead(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
 
 func sysPair() (a, b int, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -44,10 +30,6 @@ func sysAccept(fd int) (int, error) {
 	nfd, _, err := unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	return nfd, err
 }
-
-// soPassRights is SO_PASSRIGHTS of asm-generic/socket.h (Linux 6.16): whether
-// peers may send descriptors to this socket.
-const soPassRights = 83
 
 func sysPassRights(fd int, on bool) {
 	if on {

@@ -10,6 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// sysRead reads without taking descriptors: the kernel discards them.
+func sysRead(fd int, p []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, p)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
 func sysClose(fd int) { _ = unix.Close(fd) }
 
 func sysShutdownWrite(fd int) error {

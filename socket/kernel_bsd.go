@@ -2,8 +2,10 @@
 
 package socket
 
+// controlAtEnd: a read that takes descriptors begins with the data they came
+// with (soreceive of the BSDs).
+const controlAtEnd = false
+
 // sendFlags is MSG_NOSIGNAL where x/sys names it; Go's runtime ignores the
 // signal on descriptors beyond 2 anyway.
 const sendFlags = 0
-
-func noSigpipe(int) error { return nil }

@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build unix && (!linux || ipcportable)
 
 package socket
 
@@ -9,19 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlAtEnd: a read that takes descriptors begins with the data they came
-// with (soreceive of the BSDs).
-const controlAtEnd = false
-
-// sysRead reads without taking descriptors: the kernel discards them.
-func sysRead(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
+// What every Unix has: descriptors become close-on-exec and non-blocking by
+// hand, one system call after the other.
 
 func sysRecv(fd int, p, oob []byte) (int, control, error) {
 	for {

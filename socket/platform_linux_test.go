@@ -1,0 +1,6 @@
+//go:build !ipcportable
+
+package socket
+
+// allocations is how many a message costs, sent and received.
+const allocations = 0
