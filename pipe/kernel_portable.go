@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build unix && (!linux || ipcportable)
 
 package pipe
 
@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeBuf is PIPE_BUF of macOS and the BSDs: a write of at most this many
-// bytes is never torn.
+// pipeBuf is PIPE_BUF of macOS and the BSDs, and the least that POSIX allows: a
+// write of at most this many bytes is never torn. Source: sys/syslimits.h of
+// XNU, FreeBSD and OpenBSD.
 const pipeBuf = 512
 
 // openPipe makes the descriptors of a pipe, non-blocking and close-on-exec.
