@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 	"golang.org/x/sys/unix"
@@ -306,6 +307,42 @@ func TestBufferedMessagesFlushThemselves(t *testing.T) {
 	msg, err := r.Recv(ctx)
 	is.NoErr(err)
 	is.Equal(string(msg), "last")
+}
+
+// A sender that never pauses and never fills the buffer does not keep its messages
+// either. There is room for 13,000 of these in it.
+func TestBufferedMessagesOfASteadySender(t *testing.T) {
+	is := is.New(t)
+	ctx := watched(t)
+	r, w := pair(t, stream)
+	const burst = 2000 // the sender is seen sending
+	arrived := make(chan error)
+	go func() {
+		for range burst {
+			if _, err := r.Recv(ctx); err != nil {
+				arrived <- err
+				return
+			}
+		}
+		arrived <- nil
+	}()
+	for i := range 12_000 {
+		is.NoErr(w.SendBuffered(ctx, []byte("x")))
+		if i < burst {
+			continue
+		}
+		for begin := time.Now(); time.Since(begin) < 50*time.Microsecond; {
+		}
+		select {
+		case err := <-arrived:
+			is.NoErr(err)
+			return
+		default:
+		}
+	}
+	t.Error("12,000 messages were sent and the first 2,000 have not arrived")
+	is.NoErr(w.Flush(ctx))
+	is.NoErr(<-arrived)
 }
 
 // Close and the goroutine that flushes meet at any moment; nothing is lost.

@@ -27,9 +27,11 @@ type Writer struct {
 	frames *frame.Writer   // nil until the first message
 	joined []byte          // the beginning of a long message behind its header
 
-	flushing bool   // flushIfPaused is on its way
+	flushing bool   // a look is on its way
 	taken    uint64 // messages taken so far
-	paused   uint64 // what taken was when flushIfPaused looked last
+	writes   uint64 // of frames to the pipe so far
+	wasTaken uint64 // taken when the first look was arranged
+	wrote    uint64 // writes at the last look
 }
 
 func wrapWriter(f *os.File, name string, m mode) (*Writer, error) {
@@ -122,7 +124,7 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 // while 64 KiB are buffered and the pipe is full. A packet goes out at once.
 //
 // Buffered messages go out in order: before the next Send or Write, by Flush,
-// and otherwise as soon as the sender pauses. Those that have not gone out are
+// and otherwise when the sender pauses, or within some 2 ms if it doesn't. Those that have not gone out are
 // lost if the process dies, and an error that their sending meets is returned
 // by a later call. Errors are those of Send.
 func (w *Writer) SendBuffered(ctx context.Context, msg []byte) error {
@@ -154,21 +156,34 @@ func (w *Writer) flush(ctx context.Context) error {
 func (w *Writer) flushSoon() {
 	w.taken++
 	if w.unsent() > 0 && !w.flushing {
-		w.flushing, w.paused = true, w.taken
-		go w.flushIfPaused()
+		w.flushing, w.wasTaken = true, w.taken
+		go w.firstLook()
 	}
 }
 
-// flushIfPaused sends what is buffered if the sender has paused. If it hasn't,
-// it fills the buffer by itself, and is looked at again later: a flush between
-// two messages would cost it more than the message.
-func (w *Writer) flushIfPaused() {
+// firstLook sends what is buffered if the sender has paused already. If it hasn't,
+// it may fill the buffer by itself: a flush between two messages would cost it more
+// than the message.
+func (w *Writer) firstLook() {
 	runtime.Gosched()
 	_ = w.mu.lock(context.Background())
 	defer w.mu.unlock()
-	if w.taken != w.paused && w.unsent() > 0 {
-		w.paused = w.taken
-		time.AfterFunc(time.Millisecond, w.flushIfPaused)
+	w.flushOrLook(w.taken == w.wasTaken)
+}
+
+// nextLook sends what is buffered if nothing went out since the look before. So no
+// message stays for longer than from one look to the one after the next, however
+// steadily others follow it.
+func (w *Writer) nextLook() {
+	_ = w.mu.lock(context.Background())
+	defer w.mu.unlock()
+	w.flushOrLook(w.writes == w.wrote)
+}
+
+func (w *Writer) flushOrLook(now bool) {
+	if !now && w.unsent() > 0 {
+		w.wrote = w.writes
+		time.AfterFunc(time.Millisecond, w.nextLook)
 		return
 	}
 	w.flushing = false
@@ -214,6 +229,7 @@ type sink Writer
 // Write writes whole frames. Among several writers it does so in pieces that
 // the kernel keeps whole, each of them entirely or not at all.
 func (s *sink) Write(p []byte) (int, error) {
+	s.writes++
 	if !s.atomic {
 		return s.d.transfer(s.ctx, p)
 	}
@@ -238,6 +254,7 @@ func (s *sink) Write(p []byte) (int, error) {
 // for 64 KiB). The first 64 KiB are copied behind the header here; the rest then
 // starts a page of the pipe, and leaves from where it is.
 func (s *sink) WriteVector(head, msg []byte) (int, error) {
+	s.writes++
 	s.d.grow(len(head) + len(msg))
 	first := min(len(msg), usual)
 	s.joined = append(append(s.joined[:0], head...), msg[:first]...)
