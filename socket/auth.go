@@ -223,9 +223,9 @@ func (c *Conn) authenticate(ctx context.Context, limit time.Duration, shake func
 	err := shake(handshake{limited, c})
 	c.in.setLimit(c.opts.MaxMessage)
 	switch {
-	case err == nil, ended(ctx) != nil, errors.Is(err, ErrAuth):
+	case err == nil, ctx.Err() != nil, errors.Is(err, ErrAuth):
 		return err
-	case ended(limited) != nil:
+	case limited.Err() != nil:
 		return fmt.Errorf("%w: not done within %v (has the peer a key?): %w", ErrAuth, limit, os.ErrDeadlineExceeded)
 	case err == io.EOF:
 		return fmt.Errorf("%w: %w during the handshake", ErrAuth, ErrPeerClosed)

@@ -35,6 +35,7 @@ type Conn struct {
 	peer acl.Subject
 
 	spin    atomic.Int64 // how long Recv polls at most, in nanoseconds
+	hot     atomic.Bool  // and that it may pay
 	closed  atomic.Bool
 	onClose func() // told once, after the descriptor is closed
 

@@ -95,7 +95,7 @@ func dial(ctx context.Context, addr string, o *DialOptions) (*Conn, error) {
 // connect returns a connected socket. It retries what may pass until ctx ends.
 func connect(ctx context.Context, addr string, wait bool) (int, error) {
 	for pause := dialPauseMin; ; pause = min(2*pause, dialPauseMax) {
-		if err := ended(ctx); err != nil {
+		if err := ctx.Err(); err != nil {
 			return -1, err
 		}
 		fd, err := connectOnce(addr)

@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -47,12 +46,4 @@ func broken(err error) error {
 		return fmt.Errorf("%w: %w", ErrPeerClosed, err)
 	}
 	return err
-}
-
-// ended returns why ctx has ended, or nil.
-func ended(ctx context.Context) error {
-	if ctx.Done() == nil {
-		return nil
-	}
-	return ctx.Err()
 }

@@ -6,6 +6,22 @@ import (
 	"time"
 )
 
+// lazy is a context that ends with another one, or at a time if that is sooner.
+// It needs a channel and a timer only if it is asked for Done. Package rpc has
+// one for each call.
+type lazy interface {
+	Ends() (with context.Context, at time.Time)
+}
+
+// endsOf returns what a wait for ctx has to wait for: the end of another
+// context, and a time unless it is zero.
+func endsOf(ctx context.Context) (context.Context, time.Time) {
+	if l, ok := ctx.(lazy); ok {
+		return l.Ends()
+	}
+	return ctx, time.Time{}
+}
+
 // past is a deadline that makes a wait end at once.
 var past = time.Unix(1, 0)
 
@@ -34,9 +50,13 @@ type gate struct {
 	expired bool // by the watched context
 }
 
-// watch makes the end of ctx interrupt the wait that follows, and clears what
-// an earlier context or time-out left behind.
-func (g *gate) watch(ctx context.Context) {
+// watch makes the end of ctx interrupt the wait that follows, or the time by
+// unless it is zero, and clears what an earlier context or time-out left behind.
+func (g *gate) watch(ctx context.Context, by time.Time) {
+	ctx, at := endsOf(ctx)
+	if by.IsZero() || !at.IsZero() && at.Before(by) {
+		by = at
+	}
 	done := ctx.Done()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -50,17 +70,8 @@ func (g *gate) watch(ctx context.Context) {
 			g.stop = context.AfterFunc(ctx, func() { g.expire(gen) })
 		}
 	}
-	if g.isSet && !g.expired {
-		g.set(time.Time{})
-	}
-}
-
-// until lets the wait that follows last no longer than to t.
-func (g *gate) until(t time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.expired {
-		g.set(t)
+	if (g.isSet || !by.IsZero()) && !g.expired {
+		g.set(by)
 	}
 }
 

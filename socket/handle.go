@@ -54,7 +54,7 @@ func (c *Conn) RecvHandle(ctx context.Context) (*os.File, error) {
 
 // raw sends bytes outside the frames, behind everything buffered.
 func (out *outbound) raw(ctx context.Context, p, rights []byte) error {
-	if err := ended(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := out.turn.lock(ctx); err != nil {
@@ -78,7 +78,7 @@ func (out *outbound) raw(ctx context.Context, p, rights []byte) error {
 // raw receives one byte outside the frames and what came with it. It reads the
 // byte alone, so that a frame behind it stays where the frame.Reader looks.
 func (in *inbound) raw(ctx context.Context) (byte, []*os.File, error) {
-	if err := ended(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return 0, nil, err
 	}
 	if err := in.turn.lock(ctx); err != nil {

@@ -202,7 +202,7 @@ func (l *Listener) SyscallConn() (syscall.RawConn, error) { return l.file.Syscal
 // comes meanwhile, and accepting goes on.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	var c *Conn
-	err := ended(ctx)
+	err := ctx.Err()
 	switch {
 	case err != nil:
 	case l.lobby != nil:
@@ -336,7 +336,7 @@ func (l *Listener) acceptOne(ctx context.Context) (fd int, err error) {
 			}
 			if !waiting {
 				waiting = true
-				l.gate.watch(ctx)
+				l.gate.watch(ctx, time.Time{})
 			}
 			return false
 		})
@@ -350,10 +350,10 @@ func (l *Listener) acceptOne(ctx context.Context) (fd int, err error) {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return -1, err
 		}
-		if err := ended(ctx); err != nil {
+		if err := ctx.Err(); err != nil {
 			return -1, err
 		}
-		l.gate.watch(ctx) // it was an earlier call's deadline
+		l.gate.watch(ctx, time.Time{}) // it was an earlier call's deadline
 		waiting = true
 	}
 }

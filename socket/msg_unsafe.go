@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,14 @@ import (
 
 // sysRecv reads into p and oob without waiting. Received descriptors are
 // close-on-exec. Precondition: p and oob are not empty.
-func sysRecv(fd int, p, oob []byte) (int, control, error) {
+func sysRecv(fd int, p, oob []byte) (int, control, error) { return recvmsg(known, fd, p, oob) }
+
+// sysRecvHot is sysRecv for a connection that is being polled.
+func sysRecvHot(fd int, p, oob []byte) (int, control, error) {
+	return recvmsg(unknownUpTo(len(p)), fd, p, oob)
+}
+
+func recvmsg(how call, fd int, p, oob []byte) (int, control, error) {
 	var msg unix.Msghdr
 	var iov unix.Iovec
 	iov.Base = unsafe.SliceData(p)
@@ -27,8 +35,7 @@ func sysRecv(fd int, p, oob []byte) (int, control, error) {
 	for {
 		msg.Control = unsafe.SliceData(oob)
 		msg.SetControllen(len(oob))
-		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
-			unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		n, errno := how.do(unix.SYS_RECVMSG, fd, &msg, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 		switch errno {
 		case 0:
 			return int(n), control{int(msg.Controllen), msg.Flags&unix.MSG_CTRUNC != 0}, nil
@@ -43,7 +50,14 @@ func sysRecv(fd int, p, oob []byte) (int, control, error) {
 
 // sysSend writes p, q if it is not empty, and the control message oob if that
 // is not, without waiting and without SIGPIPE.
-func sysSend(fd int, p, q, oob []byte) (int, error) {
+func sysSend(fd int, p, q, oob []byte) (int, error) { return sendmsg(known, fd, p, q, oob) }
+
+// sysSendHot is sysSend for a connection that is being polled.
+func sysSendHot(fd int, p, q, oob []byte) (int, error) {
+	return sendmsg(unknownUpTo(len(p)+len(q)), fd, p, q, oob)
+}
+
+func sendmsg(how call, fd int, p, q, oob []byte) (int, error) {
 	var msg unix.Msghdr
 	var iov [2]unix.Iovec
 	iov[0].Base = unsafe.SliceData(p)
@@ -60,8 +74,7 @@ func sysSend(fd int, p, q, oob []byte) (int, error) {
 		msg.SetControllen(len(oob))
 	}
 	for {
-		n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
-			unix.MSG_DONTWAIT|sendFlags)
+		n, errno := how.do(unix.SYS_SENDMSG, fd, &msg, unix.MSG_DONTWAIT|sendFlags)
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -72,4 +85,31 @@ func sysSend(fd int, p, q, oob []byte) (int, error) {
 			return 0, errno
 		}
 	}
+}
+
+// A call is known to the runtime as a system call, or not. A goroutine in a
+// known one may find its processor given to another thread when it returns, and
+// wait for one: that costs more than the call. It happens to those who make one
+// after the other, as a spin does. An unknown one keeps the processor, so it
+// must be short. While nobody spins, known ones are better: they keep the
+// runtime awake, and it wakes up sooner.
+type call bool
+
+const (
+	known   call = true
+	unknown call = false
+
+	// maxUnknown is how many bytes an unknown call may copy, in some 10 us.
+	maxUnknown = 64 << 10
+)
+
+func unknownUpTo(n int) call { return n > maxUnknown }
+
+func (c call) do(trap uintptr, fd int, msg *unix.Msghdr, flags uintptr) (uintptr, syscall.Errno) {
+	if c == known {
+		n, _, errno := unix.Syscall(trap, uintptr(fd), uintptr(unsafe.Pointer(msg)), flags)
+		return n, errno
+	}
+	n, _, errno := unix.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(msg)), flags)
+	return n, errno
 }

@@ -40,12 +40,14 @@ type ConnOptions struct {
 	// wholly, while Recv waits for it. Zero: as long as its context allows.
 	FrameTimeout time.Duration
 
-	// Spin is for how long Recv polls the socket before it sleeps, at most.
-	// It spares the wake-up when the peer answers within microseconds and
-	// both have a CPU to themselves. It costs that CPU meanwhile, and is given
-	// up while it does not pay. 50 microseconds is plenty. Zero: not at all,
-	// or as package rpc finds best where that uses the connection. Below zero:
-	// never.
+	// Spin is for how long Recv polls the socket before it sleeps, at most;
+	// seldom twice as long, to find out whether it would pay again. It spares
+	// the wake-up when the peer answers within microseconds and both have a
+	// CPU to themselves. It costs that CPU meanwhile, goroutines of this
+	// process included that want it, and is given up while it does not pay.
+	// 50 microseconds is plenty. Zero: only while a message of 16 KiB or more
+	// is on its way, when the other side is copying the next part of it; or as
+	// package rpc finds best where that uses the connection. Below zero: never.
 	Spin time.Duration
 
 	// WriteBuffer is the kernel's buffer for what the peer has not yet read,

@@ -44,7 +44,7 @@ func (c *Conn) Recv(ctx context.Context) (Message, error) {
 // it allocates. With a sufficient buf it allocates nothing.
 func (c *Conn) RecvInto(ctx context.Context, buf []byte) (m Message, err error) {
 	in := &c.in
-	if err = ended(ctx); err == nil && !in.turn.tryLock() {
+	if err = ctx.Err(); err == nil && !in.turn.tryLock() {
 		err = in.turn.lock(ctx)
 	}
 	if err != nil {
@@ -113,6 +113,7 @@ type inbound struct {
 	control []byte
 	batches []batch
 	spin    spinner
+	long    bool // the last message was: spinLong
 
 	failed   error // final: the message at failedAt exceeded a limit
 	failedAt int64
@@ -140,6 +141,7 @@ func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
 		return Message{}, err
 	}
 	in.c.out.held.release()
+	in.long = len(data) >= longMessage
 	m := Message{Data: data}
 	if len(in.batches) > 0 {
 		m.Files = in.claim(in.fr.Offset())
@@ -200,7 +202,7 @@ func (in *inbound) interrupted(err error) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	if err := ended(in.ctx); err != nil {
+	if err := in.ctx.Err(); err != nil {
 		return err
 	}
 	if !in.deadline.IsZero() && !time.Now().Before(in.deadline) {
@@ -208,10 +210,7 @@ func (in *inbound) interrupted(err error) error {
 		return ErrTimeout
 	}
 	in.waiting = true
-	in.gate.watch(in.ctx)
-	if !in.deadline.IsZero() {
-		in.gate.until(in.deadline)
-	}
+	in.gate.watch(in.ctx, in.deadline)
 	return nil
 }
 
@@ -229,23 +228,31 @@ func (in *inbound) try(fd uintptr) bool {
 	return false
 }
 
-// poll spins for a while, as the connection's Spin allows.
+// poll spins for a while, as the connection's Spin allows, or if a long message
+// is on its way.
 func (in *inbound) poll(fd int) bool {
 	limit := time.Duration(in.c.spin.Load())
+	if limit == 0 && (in.long || in.fr.InFrame()) {
+		limit = spinLong
+	}
 	if limit <= 0 {
 		return false
 	}
+	found := false
 	if budget := in.spin.budget(limit); budget > 0 {
 		in.c.out.flushNow() // the peer may be waiting for it
-		if in.spin.poll(budget, func() bool {
+		found = in.spin.poll(budget, func() bool {
 			in.receive(fd)
 			return in.err != syscall.EAGAIN
-		}) {
-			return true
-		}
+		})
 	}
-	in.spin.sleeps()
-	return false
+	if hot := in.spin.hopes(limit) && in.c.spin.Load() > 0; hot != in.c.hot.Load() {
+		in.c.hot.Store(hot)
+	}
+	if !found {
+		in.spin.sleeps()
+	}
+	return found
 }
 
 // prepareWait makes sure that the wait which follows can end.
@@ -257,10 +264,7 @@ func (in *inbound) prepareWait() {
 	}
 	in.waiting = true
 	in.deadline = by
-	in.gate.watch(in.ctx)
-	if !by.IsZero() {
-		in.gate.until(by)
-	}
+	in.gate.watch(in.ctx, by)
 }
 
 // waitUntil returns when the connection's time-outs end the wait that follows;
@@ -293,7 +297,11 @@ func (in *inbound) receive(fd int) {
 		in.control = make([]byte, sysControlLen(in.c.opts.MaxFiles))
 	}
 	var ctl control
-	in.n, ctl, in.err = sysRecv(fd, in.p, in.control)
+	if in.c.hot.Load() {
+		in.n, ctl, in.err = sysRecvHot(fd, in.p, in.control)
+	} else {
+		in.n, ctl, in.err = sysRecv(fd, in.p, in.control)
+	}
 	if in.n <= 0 {
 		return
 	}

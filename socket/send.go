@@ -95,6 +95,7 @@ type outbound struct {
 	err     error
 	waiting bool
 	attempt func(fd uintptr) bool // out.try, bound once
+	spin    spinner
 
 	held heldFiles
 
@@ -117,7 +118,7 @@ func (out *outbound) init(c *Conn) {
 
 // do runs a call of the frame.Writer in turn.
 func (out *outbound) do(ctx context.Context, call func(*frame.Writer) error) error {
-	if err := ended(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := out.turn.lock(ctx); err != nil {
@@ -203,7 +204,7 @@ func (out *outbound) noteBuffered() {
 
 // buffer is SendBuffered.
 func (out *outbound) buffer(ctx context.Context, msg []byte) error {
-	if err := ended(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if !out.turn.tryLock() {
@@ -257,6 +258,7 @@ func (out *outbound) WriteVector(p, q []byte) (int, error) {
 			out.p, out.q = q[done-len(p):], nil
 		}
 		err := out.c.raw.Write(out.attempt)
+		out.spin.woken()
 		if err != nil {
 			if err = out.interrupted(err); err == nil {
 				continue
@@ -285,26 +287,51 @@ func (out *outbound) interrupted(err error) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if err := ended(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	out.waiting = true
-	out.gate.watch(ctx)
+	out.gate.watch(ctx, time.Time{})
 	return nil
 }
 
 // try writes once, and prepares to wait if there is no room.
 func (out *outbound) try(fd uintptr) bool {
-	out.n, out.err = sysSend(int(fd), out.p, out.q, out.rights)
-	if out.err == nil {
-		out.rights = nil
-	}
-	if out.err != syscall.EAGAIN || out.ctx == nil {
+	out.send(int(fd))
+	if out.err != syscall.EAGAIN || out.ctx == nil || out.poll(fd) {
 		return true
 	}
 	if !out.waiting {
 		out.waiting = true
-		out.gate.watch(out.ctx)
+		out.gate.watch(out.ctx, time.Time{})
 	}
+	return false
+}
+
+// send writes once without waiting.
+func (out *outbound) send(fd int) {
+	if out.c.hot.Load() {
+		out.n, out.err = sysSendHot(fd, out.p, out.q, out.rights)
+	} else {
+		out.n, out.err = sysSend(fd, out.p, out.q, out.rights)
+	}
+	if out.err == nil {
+		out.rights = nil
+	}
+}
+
+// poll spins for a while if much is left to be written: then the peer is
+// reading, as a rule.
+func (out *outbound) poll(fd uintptr) bool {
+	if len(out.p)+len(out.q) < longMessage || out.c.spin.Load() < 0 {
+		return false
+	}
+	if budget := out.spin.budget(spinLong); budget > 0 && out.spin.poll(budget, func() bool {
+		out.send(int(fd))
+		return out.err != syscall.EAGAIN
+	}) {
+		return true
+	}
+	out.spin.sleeps()
 	return false
 }

@@ -1,9 +1,6 @@
 package socket
 
-import (
-	"runtime"
-	"time"
-)
+import "time"
 
 // A spinner polls before a wait, for a time that it learns: what polling has
 // brought lately. It starts with all of its budget; each failure halves it,
@@ -11,12 +8,21 @@ import (
 // spinRetry-th time, to notice that the peer has become quick, and not even
 // then while waits are so long that it has not.
 //
-// That retry has the whole budget. Once both sides sleep, each finds the other
-// a wake-up away, tens of microseconds, and only one that waits through the
-// other's wake-up is awake itself when the answer comes.
+// That retry begins with twice the budget. Once both sides sleep, each finds the
+// other a wake-up away, tens of microseconds, and only one that waits through
+// the other's wake-up is awake itself when the answer comes. It goes on with
+// all that a new spinner would try, so that the retries of both sides meet.
+//
+// Now and then it offers the CPU to other processes, and after each look where
+// somebody has taken it: the kernel likes to put a process beside the one that
+// woke it, and there the peer waits for our CPU. It leaves the scheduler of this
+// process alone. A call of Gosched with nothing else to run wakes another thread
+// to look for work, which then competes with the peer for its CPU: that costs
+// several times what the spin saves.
 type spinner struct {
 	shift   uint8 // the budget is divided by 1<<shift
 	skipped uint8
+	shares  bool // the CPU, with the peer or somebody else
 
 	asleep time.Time     // since when; zero is not
 	slept  time.Duration // how long the last wait in the kernel took
@@ -27,6 +33,16 @@ const (
 	spinRetry    = 32
 	spinPerCheck = 8 // polls between two looks at the clock
 
+	// spinShares is how long a yield takes at least if somebody else has run.
+	spinShares = 2 * time.Microsecond
+
+	// While a long message is on its way, both sides poll in any case, unless
+	// the connection's Spin forbids it: each is copying what the other needs
+	// next. The kernel holds a fraction of such a message, so without that
+	// they would take turns in waking each other.
+	longMessage = 16 << 10
+	spinLong    = 50 * time.Microsecond
+
 	// spinReach is how many times the limit a wait may take, wake-ups on both
 	// sides included, for a retry to be worth it.
 	spinReach = 16
@@ -34,19 +50,24 @@ const (
 
 // poll calls ready until it returns true or the budget is used up.
 func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
-	end := time.Now().Add(budget)
-	for {
+	now := time.Now()
+	for end := now.Add(budget); ; {
 		for range spinPerCheck {
 			if ready() {
 				s.shift = 0
 				return true
 			}
-			runtime.Gosched() // others may be what the peer waits for
+			if s.shares {
+				break
+			}
 		}
-
-		if !time.Now().Before(end) {
+		if !now.Before(end) { // the looks above came after the last yield
 			break
 		}
+		before := time.Now()
+		yield()
+		now = time.Now()
+		s.shares = now.Sub(before) > spinShares
 	}
 	if s.shift <= spinMaxShift {
 		s.shift++
@@ -63,10 +84,16 @@ func (s *spinner) budget(limit time.Duration) time.Duration {
 		return 0
 	}
 	s.skipped = 0
-	if s.slept >= spinReach*limit {
+	if !s.hopes(limit) {
 		return 0
 	}
-	return limit
+	s.shift = 0
+	return 2 * limit
+}
+
+// hopes reports whether polling pays, or would if both sides did it.
+func (s *spinner) hopes(limit time.Duration) bool {
+	return s.shift <= spinMaxShift || s.slept < spinReach*limit
 }
 
 // sleeps and woken enclose a wait in the kernel.

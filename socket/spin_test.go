@@ -13,15 +13,18 @@ func TestSpinnerLearns(t *testing.T) {
 	const limit = 1600 * time.Nanosecond
 	never := func() bool { return false }
 	always := func() bool { return true }
-	for _, want := range []time.Duration{1600, 800, 400, 200, 100} {
-		is.Equal(s.budget(limit), want)
-		is.True(!s.poll(want, never))
+	tire := func(budgets ...time.Duration) {
+		for _, want := range budgets {
+			is.Equal(s.budget(limit), want)
+			is.True(!s.poll(want, never))
+		}
 	}
-	for range 3 { // given up, but for a retry with all of the budget
+	tire(1600, 800, 400, 200, 100)
+	for range 3 { // given up, but for a retry that begins with twice the budget
 		for range spinRetry - 1 {
 			is.Equal(s.budget(limit), time.Duration(0))
 		}
-		is.Equal(s.budget(limit), limit)
+		tire(3200, 800, 400, 200, 100)
 	}
 	is.True(s.poll(limit, always))
 	is.Equal(s.budget(limit), limit) // a success restores it

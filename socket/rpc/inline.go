@@ -66,6 +66,7 @@ type run struct {
 	replies int       // that wait to be sent
 	since   time.Time // when the first of them began
 	now     time.Time // when the last of them ended
+	started bool      // a worker, since the last wait
 }
 
 // inline runs a call on the reader's goroutine. It returns errPassed if

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/ipcctl/ipc/socket"
@@ -157,6 +158,9 @@ func (l *link) readOn() bool {
 		}
 		if l.leaveToCallers() {
 			return true
+		}
+		if !l.wire.c.Pending() {
+			runtime.Gosched() // callers whose replies have come go first: Recv may spin
 		}
 	}
 }

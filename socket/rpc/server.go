@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -257,6 +258,10 @@ func (x *session) read(r *run) error {
 			if err := x.flush(r); err != nil {
 				return err
 			}
+			if r.started {
+				r.started = false
+				runtime.Gosched() // the worker goes first: Recv may spin
+			}
 		}
 		m, err := x.wire.c.Recv(x.ctx)
 		if err == io.EOF {
@@ -346,6 +351,7 @@ func (x *session) call(r *run, h header, m socket.Message) error {
 	x.mu.Unlock()
 	if start {
 		go x.work()
+		r.started = true
 	}
 	switch {
 	case twice:

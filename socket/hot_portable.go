@@ -1,4 +1,4 @@
-//go:build ipcportable
+//go:build !linux || ipcportable
 
 package socket
 
