@@ -19,6 +19,12 @@ type Request struct {
 	Data   []byte
 	Files  []*os.File // stay the caller's
 
+	// Timeout limits the call, attempts to connect and to call again
+	// included, as a deadline of its context would: the handler is told. It
+	// is the cheaper one, a call with it allocates no more than one without.
+	// Zero: as long as the context allows.
+	Timeout time.Duration
+
 	// Idempotent allows the client to make the call again, on a new
 	// connection, when one was lost before the reply came.
 	Idempotent bool
@@ -70,6 +76,11 @@ func (cl *Client) Call(ctx context.Context, method string, req []byte) ([]byte, 
 
 // Do makes a call as the request says. Errors are those of Call.
 func (cl *Client) Do(ctx context.Context, req *Request) (Reply, error) {
+	if req.Timeout > 0 {
+		timed := newTimedContext(ctx, req.Timeout)
+		defer timed.release()
+		ctx = timed
+	}
 	for {
 		l, err := cl.connected(ctx)
 		var r Reply
@@ -159,6 +170,7 @@ type pending struct {
 	id     uint32
 	done   chan result // one result, from whoever removes the call from the map
 	stream *Stream
+	timer  *time.Timer // of a call with a timeout of its own
 }
 
 type result struct {
@@ -258,13 +270,16 @@ func (l *link) call(ctx context.Context, req *Request) (Reply, error) {
 		l.cancel(p.id)
 	}
 	pendings.Put(p)
-	return Reply{}, ctx.Err()
+	return Reply{}, err
 }
 
 // result waits for the result of p, or for ctx.
 func (l *link) result(ctx context.Context, p *pending) (result, error) {
 	if l.lead(p) {
 		return l.readFor(ctx, p)
+	}
+	if timed, ok := ctx.(*timedContext); ok {
+		return p.await(timed)
 	}
 	if ctx.Done() == nil { // select is dearer
 		return <-p.done, nil
@@ -274,6 +289,25 @@ func (l *link) result(ctx context.Context, p *pending) (result, error) {
 		return r, nil
 	case <-ctx.Done():
 		return result{}, ctx.Err()
+	}
+}
+
+// await waits for the result, or for the end of ctx.
+func (p *pending) await(ctx *timedContext) (result, error) {
+	with, at := ctx.Ends()
+	if p.timer == nil {
+		p.timer = time.NewTimer(time.Until(at))
+	} else {
+		p.timer.Reset(time.Until(at))
+	}
+	defer p.timer.Stop()
+	select {
+	case r := <-p.done:
+		return r, nil
+	case <-p.timer.C:
+		return result{}, context.DeadlineExceeded
+	case <-with.Done():
+		return result{}, with.Err()
 	}
 }
 

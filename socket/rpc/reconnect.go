@@ -79,6 +79,7 @@ func (cl *Client) connected(ctx context.Context) (*link, error) {
 	if l, err := cl.current(); l != nil || err != nil {
 		return l, err
 	}
+	ctx = shared(ctx)
 	select {
 	case cl.dialing <- struct{}{}:
 		defer func() { <-cl.dialing }()

@@ -1,0 +1,6 @@
+//go:build !linux || ipcportable
+
+package rpc
+
+// looksAllocate: each look at a socket that is polled.
+const looksAllocate = true
