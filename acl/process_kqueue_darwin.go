@@ -11,8 +11,8 @@ import (
 )
 
 // kqueuePin is a pollPin whose wait sleeps until the kernel tells of the
-// process's end: EVFILT_PROC with NOTE_EXIT, kqueue(2). The waiter takes a
-// thread. EVFILT_USER wakes it when the pin is closed.
+// process's end: EVFILT_PROC with NOTE_EXIT, kqueue(2), XNU bsd/sys/event.h. The
+// waiter takes a thread. EVFILT_USER wakes it when the pin is closed.
 type kqueuePin struct {
 	*pollPin
 	gone atomic.Bool // the kernel has told

@@ -23,9 +23,6 @@ const (
 	futexLocal32  = futexSize32 | futexPrivate
 )
 
-// hasFutex says that a waiter can sleep in the kernel on the word itself.
-const hasFutex = true
-
 // futexWaiter is struct futex_waitv: the same 24 bytes on every CPU. It holds
 // a bare address; whoever keeps entries also keeps the words they came from.
 type futexWaiter struct {
@@ -71,10 +68,17 @@ func futexWaitv(vec []futexWaiter, deadline int64) (woken int, err error) {
 
 // futexWait sleeps until a wake on w, until d has passed, or not at all when
 // *w != old. It may also return for no reason.
-func futexWait(w *atomic.Uint32, old uint32, d time.Duration) {
+func futexWait(w *atomic.Uint32, old uint32, d time.Duration) waitResult {
 	ts := unix.NsecToTimespec(int64(d))
-	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old),
+	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old),
 		uintptr(unsafe.Pointer(&ts)), 0, 0)
+	switch errno {
+	case 0, unix.EAGAIN, unix.EINTR:
+		return waitEnded
+	case unix.ETIMEDOUT:
+		return waitTimedOut
+	}
+	return waitFailed
 }
 
 // futexWake wakes up to n waiters of w in all processes; n < 0 means all.

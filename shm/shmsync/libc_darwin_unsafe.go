@@ -27,13 +27,15 @@ func syscall_syscall(fn, a1, a2, a3 uintptr) (r1, r2 uintptr, err syscall.Errno)
 func syscall_syscall6(fn, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err syscall.Errno)
 
 const (
-	rtldDefault = ^uintptr(1) // (void *)-2
+	rtldDefault = ^uintptr(1) // RTLD_DEFAULT, (void *)-2: dlfcn.h
 
-	osSyncShared    = 1  // OS_SYNC_WAIT_ON_ADDRESS_SHARED, OS_SYNC_WAKE_BY_ADDRESS_SHARED
-	osClockAbsolute = 32 // OS_CLOCK_MACH_ABSOLUTE_TIME
+	// OS_SYNC_WAIT_ON_ADDRESS_SHARED and OS_SYNC_WAKE_BY_ADDRESS_SHARED:
+	// os/os_sync_wait_on_address.h.
+	osSyncShared    = 1
+	osClockAbsolute = 32 // OS_CLOCK_MACH_ABSOLUTE_TIME: os/clock.h
 
-	ulCompareAndWaitShared = 3
-	ulfWakeAll             = 0x100
+	ulCompareAndWaitShared = 3     // UL_COMPARE_AND_WAIT_SHARED: XNU bsd/sys/ulock.h
+	ulfWakeAll             = 0x100 // ULF_WAKE_ALL: the same
 )
 
 // calls holds addresses of functions, 0 for what this system lacks. Functions
@@ -63,7 +65,9 @@ func lookup(name string) uintptr {
 }
 
 // addressWait sleeps until a wake on w, until d has passed, or not at all when
-// *w != old.
+// *w != old. Precondition: d > 0; 0 is an error of one call and for ever to the
+// other. EFAULT says that the word's page is not in memory (XNU
+// bsd/kern/sys_ulock.c): whoever looks at the word brings it there.
 func addressWait(w *atomic.Uint32, old uint32, d time.Duration) waitResult {
 	c := libSystem()
 	var errno syscall.Errno

@@ -3,5 +3,3 @@
 package shmsync
 
 func newParker() parker { return newPollParker() }
-
-const hasFutex = false

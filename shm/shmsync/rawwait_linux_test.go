@@ -8,4 +8,4 @@ import (
 )
 
 // rawWait is one futex call, the floor of what WaitSet can reach.
-func rawWait(w *atomic.Uint32, old uint32) { futexWait(w, old, time.Second) }
+func rawWait(w *atomic.Uint32, old uint32) { _ = futexWait(w, old, time.Second) }

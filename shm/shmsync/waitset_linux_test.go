@@ -2,6 +2,27 @@
 
 package shmsync
 
+import (
+	"sync/atomic"
+	"time"
+)
+
+// platformParkers are the ways to sleep on a word that this system has besides
+// its first choice, and macOS's over this system's call and over broken ones.
+func platformParkers() map[string]func() *WaitSet {
+	refuses := func(*atomic.Uint32, uint32, time.Duration) waitResult { return waitFailed }
+	hurries := func(*atomic.Uint32, uint32, time.Duration) waitResult { return waitEnded }
+	address := func(wait wordWait) func() *WaitSet {
+		return func() *WaitSet { return &WaitSet{park: &addressParker{pollParker: newPollParker(), wait: wait}} }
+	}
+	return map[string]func() *WaitSet{
+		"sliced":          newSlicedWaitSet,
+		"address":         address(futexWait),
+		"address refuses": address(refuses),
+		"address hurries": address(hurries),
+	}
+}
+
 // newSlicedWaitSet behaves as on a kernel without FUTEX_WAITV.
 func newSlicedWaitSet() *WaitSet {
 	s := NewWaitSet()
@@ -10,6 +31,11 @@ func newSlicedWaitSet() *WaitSet {
 }
 
 func isSliced(s *WaitSet) bool {
-	p, ok := s.park.(*waitvParker)
-	return ok && p.sliced
+	switch p := s.park.(type) {
+	case *waitvParker:
+		return p.sliced
+	case *addressParker:
+		return true
+	}
+	return false
 }

@@ -1,7 +1,7 @@
-//go:build !linux || ipcportable
+//go:build (!linux && !darwin) || ipcportable
 
 package shmsync
 
-func newSlicedWaitSet() *WaitSet { return NewWaitSet() }
+func platformParkers() map[string]func() *WaitSet { return nil }
 
 func isSliced(*WaitSet) bool { return false }

@@ -5,6 +5,7 @@ package shmsync
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -21,9 +22,7 @@ func parkers() map[string]func() *WaitSet {
 		"native":  NewWaitSet,
 		"polling": func() *WaitSet { return &WaitSet{park: newPollParker()} },
 	}
-	if hasFutex {
-		m["sliced"] = newSlicedWaitSet
-	}
+	maps.Copy(m, platformParkers())
 	return m
 }
 
