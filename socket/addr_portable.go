@@ -4,5 +4,5 @@ package socket
 
 const (
 	hasAbstract = false
-	maxSunPath  = 103 // sockaddr_un.sun_path less a NUL byte
+	maxSunPath  = 103 // sun_path[104] less a NUL byte: sys/un.h of XNU, FreeBSD and OpenBSD
 )
