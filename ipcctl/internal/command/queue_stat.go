@@ -93,7 +93,7 @@ func (c *call) showQueue(name string, s queue.Stats) {
 	row("message", "up to %s", formatSize(int64(s.MaxMessage)))
 	row("memory", "%s", formatSize(s.Bytes))
 	row("created", "%s", s.Created.Format(time.DateTime))
-	asleep := waitersOf(name, s.Holders)
+	asleep, told := waitersOf(name, s.Holders), map[string]bool{}
 	for _, h := range s.Holders {
 		what := "attached"
 		if does := asleep.does(h.PID); does != "" {
@@ -105,7 +105,11 @@ func (c *call) showQueue(name string, s queue.Stats) {
 		if !h.Alive {
 			what = c.paint.yellow("is dead; the next to come cleans up after it")
 		}
-		row("process", "%s %s", host.Name(h.PID), what)
+		// A process may hold several lanes: it is told once what each of them is for.
+		if line := host.Name(h.PID) + " " + what; !told[line] {
+			told[line] = true
+			row("process", "%s", line)
+		}
 	}
 }
 

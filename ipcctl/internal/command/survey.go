@@ -174,7 +174,7 @@ func (v *view) segment(i shm.Info) object {
 	case i.State == shm.Orphan:
 		o.Why = "its name was generated for a process, and no process on this host uses it"
 	case i.Hidden > 0:
-		o.Why = fmt.Sprintf("no process that we may look into uses it (%d are hidden from us)", i.Hidden)
+		o.Why = fmt.Sprintf("no process that we may look into uses it (%d hidden from us)", i.Hidden)
 	default:
 		o.Why = "no process uses it; whoever chose its name may come back"
 	}
@@ -326,7 +326,7 @@ func (v *view) judge(o *object, what string) {
 	case len(o.Users) > 0:
 		o.State, o.Why = live, fmt.Sprintf("%s has %s open", join(o.Users), what)
 	case v.users.Hidden > 0:
-		o.State, o.Why = idle, fmt.Sprintf("no process that we may look into has %s open (%d are hidden from us)", what, v.users.Hidden)
+		o.State, o.Why = idle, fmt.Sprintf("no process that we may look into has %s open (%d hidden from us)", what, v.users.Hidden)
 	default:
 		o.State, o.Why = idle, "no process has "+what+" open"
 	}

@@ -2,6 +2,7 @@ package command
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -27,8 +28,22 @@ func (g *grid) add(cells ...string) {
 	g.rows = append(g.rows, row)
 }
 
-// write writes the table. If limit is not 0, the last column is cut so that no
-// line is wider.
+// shorten is the column that gives way where a line has no room for the last one:
+// names, the ends of which tell more than their beginnings.
+const shorten = "NAME"
+
+// reasons is a last column that goes on in further lines instead of being cut.
+const reasons = "WHY"
+
+// What is left of these columns in any case.
+const (
+	leastName    = 20
+	leastLast    = 14
+	leastReasons = 28
+)
+
+// write writes the table. If limit is not 0, no line should be wider: names are
+// cut at their beginning, and then the last column at its end, or wrapped.
 func (g *grid) write(w io.Writer, p palette, limit int) error {
 	t := table.NewWriter()
 	style := table.Style{
@@ -41,15 +56,12 @@ func (g *grid) write(w io.Writer, p palette, limit int) error {
 	for i, name := range g.head {
 		head[i] = p.bold(name)
 		columns[i] = table.ColumnConfig{Number: i + 1, Align: text.AlignLeft, AlignHeader: text.AlignLeft}
-		for _, r := range g.right {
-			if r == name {
-				columns[i].Align, columns[i].AlignHeader = text.AlignRight, text.AlignRight
-			}
+		if slices.Contains(g.right, name) {
+			columns[i].Align, columns[i].AlignHeader = text.AlignRight, text.AlignRight
 		}
 	}
-	if last := len(columns) - 1; limit > 0 {
-		columns[last].WidthMax = max(limit-g.before(last), 1)
-		columns[last].WidthMaxEnforcer = func(cell string, width int) string { return text.Snip(cell, width, "…") }
+	if limit > 0 {
+		g.fit(columns, limit)
 	}
 	t.SetColumnConfigs(columns)
 	t.AppendHeader(head)
@@ -58,16 +70,29 @@ func (g *grid) write(w io.Writer, p palette, limit int) error {
 	return err
 }
 
-// before returns how wide the columns before one are, with the gaps.
-func (g *grid) before(column int) (width int) {
-	for i := range column {
-		widest := text.StringWidthWithoutEscSequences(g.head[i])
-		for _, r := range g.rows {
-			widest = max(widest, text.LongestLineLen(r[i].(string)))
-		}
-		width += widest + len(gap)
+// fit makes the columns narrow enough for the limit, if they can be.
+func (g *grid) fit(columns []table.ColumnConfig, limit int) {
+	last, least, widths, sum := len(columns)-1, leastLast, make([]int, len(columns)), 0
+	cutLast := func(cell string, width int) string { return text.Snip(cell, width, "…") }
+	if g.head[last] == reasons {
+		least, cutLast = leastReasons, text.WrapSoft
 	}
-	return width
+	for i := range columns {
+		widths[i] = text.StringWidthWithoutEscSequences(g.head[i])
+		for _, r := range g.rows {
+			widths[i] = max(widths[i], text.LongestLineLen(r[i].(string)))
+		}
+		sum += widths[i] + len(gap)
+	}
+	sum -= widths[last] + len(gap)
+	if name := slices.Index(g.head, shorten); name >= 0 {
+		over := max(sum+min(widths[last], least)-limit, 0)
+		columns[name].WidthMax = max(widths[name]-over, min(widths[name], leastName))
+		columns[name].WidthMaxEnforcer = cutFront
+		sum -= widths[name] - columns[name].WidthMax
+	}
+	columns[last].WidthMax = max(limit-sum, 1)
+	columns[last].WidthMaxEnforcer = cutLast
 }
 
 // lines joins the lines of a cell, each painted by itself.

@@ -13,9 +13,10 @@ import (
 )
 
 // wideEnough is where a line has room for redeliveries, latency and who is
-// attached, narrowName how much of a name fits where it has not.
+// attached. So much of a name fits there, and elsewhere.
 const (
 	wideEnough = 110
+	wideName   = 30
 	narrowName = 20
 )
 
@@ -184,7 +185,9 @@ func (s *screen) showTable() {
 		for i, text := range l.cells(s.wide) {
 			style := tcell.StyleDefault
 			switch name := head[i]; {
-			case name == "NAME" && !s.wide:
+			case name == "NAME" && s.wide:
+				text = cutFront(text, wideName)
+			case name == "NAME":
 				text = cutFront(text, narrowName)
 			case name == "STATE" && bool(s.paint):
 				style = style.Foreground(stateColour(text))
