@@ -50,13 +50,25 @@ complete -F _ipcctl ipcctl
 `,
 	"zsh": `#compdef ipcctl
 _ipcctl() {
-    local line
-    local -a values shown
+    local line word
+    local -a names notes shown folders
+    local -i i width=0 none=1
     while IFS= read -r line; do
-        values+=("${line%%$'\t'*}")
-        shown+=("${line/$'\t'/  -- }")
+        word="${line%%$'\t'*}"
+        if [[ $word == */ ]]; then
+            folders+=("$word")
+        else
+            names+=("$word")
+            notes+=("${line#*$'\t'}")
+            (( ${#word} > width )) && width=${#word}
+        fi
     done < <(ipcctl complete-words -- "${(@)words[2,CURRENT]}" 2>/dev/null)
-    compadd -l -d shown -a values
+    for (( i = 1; i <= ${#names}; i++ )); do
+        shown+=("${(r:width:)names[i]}${notes[i]:+  -- }${notes[i]}")
+    done
+    compadd -l -d shown -a names && none=0
+    compadd -S '' -a folders && none=0
+    return none
 }
 compdef _ipcctl ipcctl
 `,
@@ -153,11 +165,13 @@ func wordsFor(group, form, prefix string) (out [][2]string) {
 		if group == "pipe" {
 			kind = "fifo"
 		}
-		objects, _ := survey(kind, nil)
+		objects, _ := survey(kind, []string{dirOf(prefix)})
 		for _, o := range objects {
-			out = append(out, [2]string{o.Name, o.Kind + ", " + o.State})
+			if strings.HasPrefix(o.Name, prefix) {
+				out = append(out, [2]string{o.Name, o.Kind + ", " + o.State})
+			}
 		}
-		if form == "PATH" && len(out) == 0 {
+		if form == "PATH" && len(out) == 0 { // on the way to a folder, or to a new name
 			return filesFor(prefix)
 		}
 	}

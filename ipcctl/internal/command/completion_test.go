@@ -32,26 +32,47 @@ func TestCompletion(t *testing.T) {
 	is.Equal(offered(t, "nonsense", ""), nil)
 }
 
-// TestCompletionInBash completes a FIFO's path in a real shell. A name made to
-// be run by a careless script is not offered.
-func TestCompletionInBash(t *testing.T) {
-	is := is.New(t)
-	bash, err := exec.LookPath("bash")
+// inShell prepares a shell in a folder with two FIFOs, one of which has a name
+// made to be run by a careless script. ipcctl is on its PATH.
+func inShell(t *testing.T, shell string, args ...string) (cmd *exec.Cmd, fifo string) {
+	t.Helper()
+	path, err := exec.LookPath(shell)
 	if err != nil {
-		t.Skip("no bash on PATH")
+		t.Skipf("no %s on PATH", shell)
 	}
 	dir := t.TempDir()
-	is.NoErr(mkfifo(filepath.Join(dir, "a.fifo"), 0o600))
-	is.NoErr(mkfifo(filepath.Join(dir, "$(touch ran)"), 0o600))
-	cmd := exec.Command(bash, "-c", `source <(ipcctl completion bash)
-COMP_WORDS=(ipcctl pipe recv ""); COMP_CWORD=3; _ipcctl; printf '%s\n' "${COMPREPLY[@]}"`)
+	for _, n := range []string{"a.fifo", "$(touch ran)"} {
+		if err := mkfifo(filepath.Join(dir, n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if _, err := os.Stat(filepath.Join(dir, "ran")); !os.IsNotExist(err) {
+			t.Errorf("%s ran the name of a FIFO: %v", shell, err)
+		}
+	})
+	cmd = exec.CommandContext(t.Context(), path, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "TMPDIR="+dir, "XDG_RUNTIME_DIR=")
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "TMPDIR="+dir, "XDG_RUNTIME_DIR=", "HOME="+dir, "TERM=xterm")
+	return cmd, filepath.Join(dir, "a.fifo")
+}
+
+func TestCompletionInBash(t *testing.T) {
+	is := is.New(t)
+	cmd, fifo := inShell(t, "bash", "-c", `source <(ipcctl completion bash)
+COMP_WORDS=(ipcctl pipe recv ""); COMP_CWORD=3; _ipcctl; printf '%s\n' "${COMPREPLY[@]}"`)
 	out, err := cmd.CombinedOutput()
 	is.NoErr(err)
-	is.Equal(string(out), filepath.Join(dir, "a.fifo")+"\n")
-	_, err = os.Stat(filepath.Join(dir, "ran"))
-	is.True(os.IsNotExist(err))
+	is.Equal(string(out), fifo+"\n")
+}
+
+func TestCompletionInFish(t *testing.T) {
+	is := is.New(t)
+	cmd, fifo := inShell(t, "fish", "--no-config", "-c", `ipcctl completion fish | source
+complete -C "ipcctl pipe recv "; complete -C "ipcctl vers"; complete -C "ipcctl ls --kind fi"`)
+	out, err := cmd.CombinedOutput()
+	is.NoErr(err)
+	is.Equal(string(out), fifo+"\tfifo, idle\nversion\tprint the version of this command\nfifo\n")
 }
 
 func TestCompletionScripts(t *testing.T) {

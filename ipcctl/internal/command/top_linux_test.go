@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,6 +30,14 @@ type terminal struct {
 
 func onTerminal(t *testing.T, width, height uint16, args ...string) *terminal {
 	t.Helper()
+	cmd := command(t, args...)
+	cmd.Env = append(cmd.Env, "TERM=xterm", "NO_COLOR=")
+	return withTerminal(t, width, height, cmd)
+}
+
+// withTerminal starts any command on a terminal.
+func withTerminal(t *testing.T, width, height uint16, cmd *exec.Cmd) *terminal {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -51,8 +60,6 @@ func onTerminal(t *testing.T, width, height uint16, args ...string) *terminal {
 	if m, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS); err == nil {
 		before = *m
 	}
-	cmd := command(t, args...)
-	cmd.Env = append(cmd.Env, "TERM=xterm", "NO_COLOR=")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {

@@ -6,7 +6,7 @@ import (
 )
 
 // show returns what a terminal of that size shows after that output. It knows as
-// much of a VT220 as ipcctl uses: moving the cursor, erasing, and text.
+// much of a VT220 as ipcctl and shells use: moving the cursor, erasing, and text.
 func show(output string, width, height int) []string {
 	cells := make([][]rune, height)
 	erase := func(y, from int) {
@@ -54,11 +54,17 @@ func show(output string, width, height int) []string {
 				erase(y, x)
 			case final == 'A':
 				y = max(y-1-argument(args, height), 0)
+			case final == 'C':
+				x = min(x+1+argument(args, width), width-1)
+			case final == 'D':
+				x = max(x-1-argument(args, width), 0)
 			}
 		case r == '\x1b' && len(in) > 0 && strings.ContainsRune("()", in[0]):
 			in = in[min(2, len(in)):]
 		case r == '\x1b':
 			in = in[min(1, len(in)):]
+		case r == '\b':
+			x = max(x-1, 0)
 		case r == '\r':
 			x = 0
 		case r == '\n':
