@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	os.Chmod(dir, 0o755) // some tests run the command as another user
 	binary = filepath.Join(dir, "ipcctl")
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
