@@ -46,17 +46,18 @@ func measureFlags(sizes string) []cli.Flag {
 
 // measured is what the flags common to bench and latency say.
 type measured struct {
+	verb       string
 	self       string
 	mechanisms []string
 	sizes      []int
 	duration   time.Duration
 	base       map[string]float64 // of --compare
 	results    []any
-	figures    map[string]float64 // by mechanism and size; for --save
+	figures    map[string]float64 // for --save
 }
 
-func (c *call) measured() (*measured, error) {
-	m := &measured{mechanisms: bench.Mechanisms, duration: c.flags.Duration("duration"), figures: map[string]float64{}}
+func (c *call) measured(verb string) (*measured, error) {
+	m := &measured{verb: verb, mechanisms: bench.Mechanisms, duration: c.flags.Duration("duration"), figures: map[string]float64{}}
 	if one := c.arg(0); one != "" {
 		if !containsWord(bench.Mechanisms, one) {
 			return nil, usagef("no mechanism %q%s", one, didYouMean(one, bench.Mechanisms, "%q"))
@@ -78,8 +79,12 @@ func (c *call) measured() (*measured, error) {
 	}
 	var err error
 	if c.set("compare") {
-		if m.base, err = readFigures(c.str("compare")); err != nil {
+		s, err := readFigures(c.str("compare"), verb)
+		if err != nil {
 			return nil, err
+		}
+		if m.base = s.Figures; s.Machine != machine() {
+			c.notef("the saved figures are of another machine: %s", s.Machine)
 		}
 	}
 	m.self, err = os.Executable()
@@ -87,7 +92,7 @@ func (c *call) measured() (*measured, error) {
 }
 
 func runBench(c *call) error {
-	m, err := c.measured()
+	m, err := c.measured("bench")
 	if err != nil {
 		return err
 	}
@@ -115,12 +120,22 @@ func runBench(c *call) error {
 				return err
 			}
 			row := []string{c.paint.bold(name), formatSize(int64(size)), fmt.Sprintf("%d→%d", r.Producers, r.Consumers), formatRate(r.PerSecond), formatRate(r.Bytes) + "B"}
-			row = append(row, m.change(c, name, size, r.PerSecond, true)...)
+			key := fmt.Sprintf("%s/%d", name, size)
+			if one.Batch*one.Producers*one.Consumers > 1 {
+				key += fmt.Sprintf("/%dx%d/batch %d", one.Producers, one.Consumers, one.Batch)
+			}
+			change := m.change(key, r.PerSecond)
+			if m.base != nil {
+				row = append(row, c.changeCell(change, true))
+			}
 			t.add(row...)
 			curve.x, curve.y = append(curve.x, float64(size)), append(curve.y, r.PerSecond)
 			m.results = append(m.results, r)
 			if c.json() {
-				if err := c.print(r); err != nil {
+				if err := c.print(struct {
+					bench.Throughput
+					Change *float64 `json:"change_percent,omitempty"`
+				}{r, change}); err != nil {
 					return err
 				}
 			}
@@ -152,27 +167,6 @@ func (c *call) finish(m *measured, t *grid, drawn picture) error {
 		return os.WriteFile(c.str("plot"), svg, 0o644)
 	}
 	return nil
-}
-
-// change compares a figure with the saved one, and remembers it for --save.
-func (m *measured) change(c *call, name string, size int, figure float64, moreIsBetter bool) []string {
-	key := fmt.Sprintf("%s/%d", name, size)
-	m.figures[key] = figure
-	if m.base == nil {
-		return nil
-	}
-	old, ok := m.base[key]
-	if !ok || old == 0 {
-		return []string{"new"}
-	}
-	percent := (figure/old - 1) * 100
-	paint := c.paint.dim
-	if better := percent > 0 == moreIsBetter; percent > 10 || percent < -10 { // less is noise
-		if paint = c.paint.red; better {
-			paint = c.paint.green
-		}
-	}
-	return []string{paint(fmt.Sprintf("%+.0f%%", percent))}
 }
 
 func containsWord(words []string, w string) bool {

@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -40,8 +41,10 @@ func TestBench(t *testing.T) {
 		is.True(r["messages_per_second"].(float64) > 0)
 	}
 	wellFormed(t, picture)
+	out = must(t, "", "bench", "queue", "--size", "64", "--duration", "30ms", "--compare", base)
+	is.True(strings.Contains(out, "CHANGE") && strings.Contains(out, "%"))
 	out = must(t, "", "bench", "queue", "--size", "64", "--duration", "30ms", "--compare", base, "--producers", "2", "--consumers", "2", "--batch", "8")
-	is.True(strings.Contains(out, "CHANGE") && strings.Contains(out, "%") && strings.Contains(out, "2→2"))
+	is.True(strings.Contains(out, "2→2") && strings.Contains(out, "new") && !strings.Contains(out, "%")) // another load
 	fails(t, 2, []string{"bench", "sockets"}, `did you mean "socket"?`)
 	fails(t, 2, []string{"bench", "--size", "0"}, "1 byte")
 	fails(t, 2, []string{"bench", "--size", "x"}, "no size")
@@ -65,6 +68,35 @@ func TestLatency(t *testing.T) {
 	is.True(strings.Contains(out, "intrinsic"))
 	fails(t, 2, []string{"latency", "pip"}, `did you mean "pipe"?`)
 	fails(t, 2, []string{"latency", "pipe", "--intrinsic"}, "no mechanism")
+}
+
+// TestCompare compares with figures that are known: all of them a millionth of
+// what was measured, and of another machine.
+func TestCompare(t *testing.T) {
+	is := is.New(t)
+	for verb, wrong := range map[string]string{"bench": "latency", "latency": "bench"} {
+		dir := t.TempDir()
+		base, other := filepath.Join(dir, "base.json"), filepath.Join(dir, "other.json")
+		line := []string{verb, "pipe", "--size", "64", "--duration", "20ms"}
+		must(t, "", append(line, "--save", base)...)
+		text, err := os.ReadFile(base)
+		is.NoErr(err)
+		var saved map[string]any
+		is.NoErr(json.Unmarshal(text, &saved))
+		figures := saved["figures"].(map[string]any)
+		is.Equal(len(figures), 1)
+		figures["pipe/64"] = figures["pipe/64"].(float64) / 1e6
+		saved["machine"] = "an abacus"
+		text, err = json.Marshal(saved)
+		is.NoErr(err)
+		is.NoErr(os.WriteFile(other, text, 0o600))
+		r := run(t, "", append(line, "--compare", other, "--json")...)
+		is.Equal(r.code, 0)
+		is.True(strings.Contains(r.err, "another machine: an abacus"))
+		is.True(conforms(t, "ipcctl "+verb, r.out)[0]["change_percent"].(float64) > 1e6)
+		is.True(run(t, "", append(line, "--compare", base)...).err == "")
+		fails(t, 1, []string{wrong, "--compare", base}, "figures of ipcctl "+verb)
+	}
 }
 
 func TestBenchInterrupted(t *testing.T) {

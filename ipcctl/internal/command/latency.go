@@ -32,7 +32,7 @@ func latencyVerb() *node {
 }
 
 func runLatency(c *call) error {
-	m, err := c.measured()
+	m, err := c.measured("latency")
 	if err != nil {
 		return err
 	}
@@ -56,11 +56,22 @@ func runLatency(c *call) error {
 			row = append(row, formatShort(d))
 		}
 		row = append(row, formatCount(r.Trips))
-		t.add(append(row, m.change(c, r.Mechanism, r.Size, float64(r.P50), false)...)...)
+		key := fmt.Sprintf("%s/%d", r.Mechanism, r.Size)
+		if spin := c.flags.Duration("spin"); spin > 0 && r.Mechanism == "socket" {
+			key += "/spin " + spin.String()
+		}
+		change := m.change(key, float64(r.P50))
+		if m.base != nil {
+			row = append(row, c.changeCell(change, false))
+		}
+		t.add(row...)
 		curves = append(curves, distribution(r))
 		m.results = append(m.results, r)
 		if c.json() {
-			return c.print(r)
+			return c.print(struct {
+				bench.Latency
+				Change *float64 `json:"change_percent,omitempty"`
+			}{r, change})
 		}
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 // goes on.
 const progressAfter = time.Second
 
-// bar shows on a terminal how far something is that takes longer than
+// progressBar shows on a terminal how far something is that takes longer than
 // progressAfter. Without a terminal it shows nothing.
 type progressBar struct {
 	c     *call
@@ -42,14 +42,15 @@ func (c *call) progress(what string, steps int) *progressBar {
 	p.w.SetUpdateFrequency(100 * time.Millisecond)
 	style := progress.StyleBlocks
 	style.Visibility = progress.StyleVisibility{Percentage: steps > 0, Time: true, Tracker: true}
-	style.Options.Separator = " "
+	style.Options.Separator, style.Options.PercentFormat = " ", "%3.0f%%"
 	style.Options.TimeInProgressPrecision = time.Second
 	style.Options.SnipIndicator = "…"
 	p.w.SetStyle(style)
 	p.w.AppendTracker(p.t)
+	w := p.w
 	p.begin = time.AfterFunc(progressAfter, func() {
 		defer close(p.done)
-		p.w.Render()
+		w.Render()
 	})
 	return p
 }
@@ -66,13 +67,15 @@ func (p *progressBar) show(part float64) {
 	p.t.SetValue(p.step + int64(part*parts))
 }
 
-// clear ends the showing and removes what was shown.
+// clear ends the showing and removes what was shown. It may be called again.
 func (p *progressBar) clear() {
-	if p.w == nil || p.begin.Stop() {
+	w := p.w
+	p.w = nil
+	if w == nil || p.begin.Stop() {
 		return
 	}
 	for ended := false; !ended; {
-		p.w.Stop() // which has no effect before the first line is drawn
+		w.Stop() // which has no effect before the first line is drawn
 		select {
 		case <-p.done:
 			ended = true

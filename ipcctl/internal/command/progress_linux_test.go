@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,4 +42,18 @@ func TestProgressOfWaiting(t *testing.T) {
 	is.Equal(code, 0)
 	is.Equal(strings.TrimSpace(strings.Join(show(output, 80, 24), "\n")), "hello")
 	is.Equal(server.interrupt(t), 0)
+}
+
+// TestChangeInColour: more messages are green, more time is red.
+func TestChangeInColour(t *testing.T) {
+	is := is.New(t)
+	for verb, colour := range map[string]string{"bench": "\x1b[32m+", "latency": "\x1b[31m+"} {
+		base := filepath.Join(t.TempDir(), "base.json")
+		text := `{"verb": "` + verb + `", "machine": "", "figures": {"pipe/64": 0.001}}`
+		is.NoErr(os.WriteFile(base, []byte(text), 0o600))
+		term := onTerminal(t, 100, 24, verb, "pipe", "--size", "64", "--duration", "20ms", "--compare", base)
+		code, output := term.end()
+		is.Equal(code, 0)
+		is.True(strings.Contains(output, colour))
+	}
 }
