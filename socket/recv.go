@@ -113,7 +113,7 @@ type inbound struct {
 	control []byte
 	batches []batch
 	spin    spinner
-	long    bool // the last message was: spinLong
+	most    int // bytes of the last read, or of the last message if that is more
 
 	failed   error // final: the message at failedAt exceeded a limit
 	failedAt int64
@@ -141,7 +141,7 @@ func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
 		return Message{}, err
 	}
 	in.c.out.held.release()
-	in.long = len(data) >= longMessage
+	in.most = max(in.most, len(data))
 	m := Message{Data: data}
 	if len(in.batches) > 0 {
 		m.Files = in.claim(in.fr.Offset())
@@ -228,11 +228,11 @@ func (in *inbound) try(fd uintptr) bool {
 	return false
 }
 
-// poll spins for a while, as the connection's Spin allows, or if a long message
-// is on its way.
+// poll spins for a while, as the connection's Spin allows, or if much has just
+// come and more is likely to.
 func (in *inbound) poll(fd int) bool {
 	limit := time.Duration(in.c.spin.Load())
-	if limit == 0 && (in.long || in.fr.InFrame()) {
+	if limit == 0 && (in.most >= longMessage || in.fr.InFrame()) {
 		limit = spinLong
 	}
 	if limit <= 0 {
@@ -289,7 +289,7 @@ func (in *inbound) receive(fd int) {
 	if in.c.opts.MaxFiles == 0 {
 		in.n, in.err = sysRead(fd, in.p)
 		if in.n > 0 {
-			in.pos += int64(in.n)
+			in.advance()
 		}
 		return
 	}
@@ -308,7 +308,13 @@ func (in *inbound) receive(fd int) {
 	if ctl.length > 0 || ctl.truncated {
 		in.accept(ctl)
 	}
+	in.advance()
+}
+
+// advance notes a read of n bytes.
+func (in *inbound) advance() {
 	in.pos += int64(in.n)
+	in.most = in.n
 }
 
 // accept keeps the descriptors that came with the bytes just read, or closes
