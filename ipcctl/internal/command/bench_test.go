@@ -7,15 +7,25 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/matryer/is"
 )
 
-// wellFormed checks that a file is XML.
-func wellFormed(t *testing.T, path string) {
+// drawn checks that a file is XML, and a picture with those words on it.
+func drawn(t *testing.T, path string, words ...string) {
 	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range append(words, runtime.Version()) { // which the machine's description ends with
+		if !strings.Contains(string(text), w+"</text>") {
+			t.Errorf("%s doesn't say %q", path, w)
+		}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +50,7 @@ func TestBench(t *testing.T) {
 	for _, r := range o {
 		is.True(r["messages_per_second"].(float64) > 0)
 	}
-	wellFormed(t, picture)
+	drawn(t, picture, "socket", "pipe", "queue", "64B", "4KiB", "messages a second")
 	out = must(t, "", "bench", "queue", "--size", "64", "--duration", "30ms", "--compare", base)
 	is.True(strings.Contains(out, "CHANGE") && strings.Contains(out, "%"))
 	out = must(t, "", "bench", "queue", "--size", "64", "--duration", "30ms", "--compare", base, "--producers", "2", "--consumers", "2", "--batch", "8")
@@ -63,7 +73,7 @@ func TestLatency(t *testing.T) {
 		is.True(r["min_ns"].(float64) > 0)
 		is.True(r["min_ns"].(float64) <= r["p50_ns"].(float64) && r["p50_ns"].(float64) <= r["p99_ns"].(float64) && r["p99_ns"].(float64) <= r["max_ns"].(float64))
 	}
-	wellFormed(t, picture)
+	drawn(t, picture, "queue 64B", "99 %", "round trip")
 	out := must(t, "", "latency", "--intrinsic", "--duration", "20ms")
 	is.True(strings.Contains(out, "intrinsic"))
 	fails(t, 2, []string{"latency", "pip"}, `did you mean "pipe"?`)

@@ -53,11 +53,11 @@ func (p picture) draw() ([]byte, error) {
 	page := draw.Crop(draw.New(svg), 10, -10, 10, -10)
 	page.SetColor(color.White)
 	page.Fill(page.Rectangle.Path())
+	diagram.Draw(draw.Crop(page, 0, -namesWidth, 0, 0))
+	names.Draw(draw.Crop(page, page.Max.X-page.Min.X-namesWidth+14, 0, 0, -48))
 	small := diagram.X.Tick.Label
 	small.XAlign, small.YAlign, small.Color = text.XCenter, text.YTop, color.Gray{0x66}
 	page.FillText(small, vg.Point{X: (page.Min.X + page.Max.X - namesWidth) / 2, Y: page.Max.Y - 22}, machine())
-	diagram.Draw(draw.Crop(page, 0, -namesWidth, 0, 0))
-	names.Draw(draw.Crop(page, page.Max.X-page.Min.X-namesWidth+14, 0, 0, -48))
 	var out bytes.Buffer
 	if _, err := svg.WriteTo(&out); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (p picture) diagram() (*plot.Plot, plot.Legend, error) {
 	d, names := plot.New(), plot.NewLegend()
 	names.Top, names.Left = true, true
 	names.ThumbnailWidth, names.Padding = 20, 6
-	d.Title.Text = p.title + "\n" // the machine stands in the second line
+	d.Title.Text, d.Title.Padding = p.title, 24 // with room for the machine below
 	d.X.Label.Text, d.Y.Label.Text = p.x, p.y
 	for _, style := range []*text.Style{
 		&d.Title.TextStyle, &d.X.Label.TextStyle, &d.Y.Label.TextStyle, &d.X.Tick.Label, &d.Y.Tick.Label, &names.TextStyle,
