@@ -110,7 +110,7 @@ func (c *call) showGC(verdicts []verdictOfGC) error {
 		paint := map[string]func(string) string{
 			"removed": c.paint.green, "would-remove": c.paint.yellow, "failed": c.paint.red, "kept": c.paint.dim,
 		}[v.Action]
-		t.add(paint(v.Action), v.Kind, v.Name, v.Why)
+		t.add(paint(v.Action), v.Kind, host.Printable(v.Name), host.Printable(v.Why))
 		if v.Action == "would-remove" {
 			would++
 		}

@@ -75,7 +75,7 @@ func ls(c *call) error {
 	for _, o := range objects {
 		last := join(o.Users)
 		if c.bool("why") {
-			last = o.Why
+			last = host.Printable(o.Why)
 		}
 		t.add(o.Kind, o.label(), orDash(o.Owner), orDash(o.Mode), o.extent(), c.paint.stateText(o.State), orDash(last))
 	}
@@ -93,7 +93,7 @@ func (o object) forJSON() object {
 // label is the name as people read it.
 func (o object) label() string {
 	if o.Key == "" || o.Key == "0x00000000" {
-		return o.Name
+		return host.Printable(o.Name)
 	}
 	return o.Name + " key " + o.Key
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ipcctl/ipc/ipcctl/internal/host"
 	"github.com/ipcctl/ipc/queue"
 	"github.com/urfave/cli/v2"
 )
@@ -134,8 +135,8 @@ func (c *call) statAny(name string) error {
 			return c.print(o.forJSON())
 		}
 		for _, row := range [][2]string{
-			{"kind", o.Kind}, {"name", o.Name}, {"owner", orDash(o.Owner)}, {"mode", orDash(o.Mode)}, {"size", orDash(o.extent())},
-			{"state", c.paint.stateText(o.State) + ": " + o.Why}, {"users", orDash(join(o.Users))},
+			{"kind", o.Kind}, {"name", o.label()}, {"owner", orDash(o.Owner)}, {"mode", orDash(o.Mode)}, {"size", orDash(o.extent())},
+			{"state", c.paint.stateText(o.State) + ": " + host.Printable(o.Why)}, {"users", orDash(join(o.Users))},
 		} {
 			fmt.Fprintf(c.out, "%s  %s\n", c.paint.bold(fmt.Sprintf("%-8s", row[0])), row[1])
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ipcctl/ipc/ipcctl/internal/host"
 )
 
 // sortings are the orders that s goes through; within them, by name.
@@ -80,7 +82,7 @@ func (l *looked) detail(paint palette) []string {
 	out := []string{
 		row(l.Kind, l.label()),
 		row("owner", orDash(l.Owner)+"  "+orDash(l.Mode)),
-		row("state", paint.stateText(l.State)+": "+l.Why),
+		row("state", paint.stateText(l.State)+": "+host.Printable(l.Why)),
 	}
 	if l.Rates != nil {
 		x := l.stats

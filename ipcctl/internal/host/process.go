@@ -3,6 +3,8 @@ package host
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 )
 
 // ErrInUse says that somebody has the file open or mapped.
@@ -19,7 +21,18 @@ type Process struct {
 }
 
 // String returns the process as people write it, such as "worker(4711)".
-func (p Process) String() string { return fmt.Sprintf("%s(%d)", p.Command, p.PID) }
+func (p Process) String() string { return fmt.Sprintf("%s(%d)", Printable(p.Command), p.PID) }
+
+// Printable returns a name for a person's eyes. Whoever makes a file, or names a
+// process, could put into it what a terminal obeys.
+func Printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, name)
+}
 
 // Users says who holds what at one moment.
 type Users struct {
