@@ -160,7 +160,12 @@ func (l *link) readOn() bool {
 			return true
 		}
 		if !l.wire.c.Pending() {
-			runtime.Gosched() // callers whose replies have come go first: Recv may spin
+			// Recv may spin. Callers whose replies have come go first, and then
+			// the one of them who lets others go first, to send for all.
+			runtime.Gosched()
+			if l.wire.busy() {
+				runtime.Gosched()
+			}
 		}
 	}
 }

@@ -115,6 +115,13 @@ func (w *wire) flush(ctx context.Context, others bool) error {
 	return w.run(ctx)
 }
 
+// busy reports whether somebody is the sender.
+func (w *wire) busy() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sending
+}
+
 // run writes until there is nothing left. Precondition: the caller is the
 // sender.
 func (w *wire) run(ctx context.Context) error {
