@@ -173,8 +173,21 @@ func TestLengthAloneBuysLittleMemory(t *testing.T) {
 	if !errors.Is(err, ErrTruncated) {
 		t.Fatalf("error = %v, want ErrTruncated", err)
 	}
-	if got := cap(r.body) + cap(r.buf); got > minBuffer+growChunk {
+	if got := cap(r.body) + cap(r.buf) + cap(r.first); got > minBuffer+growChunk {
 		t.Fatalf("a 2 GiB length and 1000 bytes hold %d bytes", got)
+	}
+}
+
+// What has come of a message buys no more than five times as much.
+func TestMemoryGrowsWithWhatHasCome(t *testing.T) {
+	for _, n := range []int{growChunk + 1, 64 << 10, 64<<10 + 32, 1 << 20, 5<<20 + 1} {
+		for had := growChunk; had < n; {
+			next := grown(had, n)
+			if next <= had || next > n || next > 5*had {
+				t.Fatalf("%d of %d bytes have come, and memory becomes %d", had, n, next)
+			}
+			had = next
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type Reader struct {
 	inBody  bool   // the header is consumed, want bytes belong to the message
 	want    int    // length of the message under way
 	body    []byte // its bytes so far, ours, while interrupted
+	first   []byte // where the first growChunk bytes of a longer one go; nil until there was one
 	offset  int64  // stream offset behind what was consumed
 	frame   int64  // stream offset behind the last frame returned
 	readErr error  // came together with bytes; reported when they are used up
@@ -197,13 +198,19 @@ func (r *Reader) longBody(buf []byte) ([]byte, error) {
 	switch {
 	case got > 0:
 		dst = r.body // go on in our own memory
-	case cap(buf) < n:
-		dst = make([]byte, min(n, growChunk))
+	case cap(buf) >= n:
+	case n <= growChunk:
+		dst = make([]byte, n)
+	default:
+		if r.first == nil {
+			r.first = make([]byte, growChunk)
+		}
+		dst = r.first
 	}
 	dst = dst[:min(n, cap(dst))]
 	for got < n {
 		if got == len(dst) {
-			bigger := make([]byte, min(n, 4*len(dst)))
+			bigger := make([]byte, grown(len(dst), n))
 			copy(bigger, dst)
 			dst = bigger
 		}
@@ -230,6 +237,15 @@ func (r *Reader) longBody(buf []byte) ([]byte, error) {
 	}
 	r.done()
 	return dst, nil
+}
+
+// grown returns how much memory a message of n bytes gets when had bytes are
+// full: four times as much, or all of it if that is little more.
+func grown(had, n int) int {
+	if n <= 5*had {
+		return n
+	}
+	return 4 * had
 }
 
 // interrupted keeps what arrived of a message when err stopped its reading.
