@@ -183,8 +183,7 @@ var pendings = sync.Pool{New: func() any { return &pending{done: make(chan resul
 // newLink makes c the client's connection.
 func (cl *Client) newLink(c *socket.Conn) *link {
 	l := &link{cl: cl, pending: map[uint32]*pending{}, reading: newReading()}
-	l.wire.c = c
-	l.wire.broken = func(err error) { l.fail(fmt.Errorf("%w: %w", ErrConnection, err)) }
+	l.wire.init(c, func(err error) { l.fail(fmt.Errorf("%w: %w", ErrConnection, err)) })
 	setSpin(c)
 	cl.mu.Lock()
 	cl.link = l

@@ -144,8 +144,7 @@ func (s *Server) ServeConn(c *socket.Conn) {
 	if x.max <= 0 {
 		x.max = DefaultMaxCalls
 	}
-	x.wire.c = c
-	x.wire.broken = func(error) { cancel() } // ends read
+	x.wire.init(c, func(error) { cancel() }) // ends read
 	setSpin(c)
 	s.mu.Lock()
 	if s.closing {

@@ -30,10 +30,16 @@ type wire struct {
 	spare   []byte // what buf was before the sender took it
 	sending bool   // somebody is the sender
 	changed chan struct{}
-	err     error // of the connection: nothing can be sent any more
+	alone   chan struct{} // held by whoever is in sendAlone
+	err     error         // of the connection: nothing can be sent any more
 
 	// broken is told err, once.
 	broken func(error)
+}
+
+// init makes the wire of c. broken is told of the end of it.
+func (w *wire) init(c *socket.Conn, broken func(error)) {
+	w.c, w.broken, w.alone = c, broken, make(chan struct{}, 1)
 }
 
 const (
@@ -46,7 +52,13 @@ const (
 	// maxRounds is how often a caller writes for others too before it gives
 	// that job to a goroutine.
 	maxRounds = 4
+
+	// maxKept is the longest buffer that is kept in longFrames, in bytes.
+	maxKept = 2 << 20
 )
+
+// longFrames are buffers for frames that do not go through buf.
+var longFrames = sync.Pool{New: func() any { return new([]byte) }}
 
 // send sends one frame: build appends it, all but its payload, and the payload
 // follows. The caller's context ends the wait for room, and then the frame may
@@ -164,6 +176,16 @@ func (w *wire) run(ctx context.Context) error {
 
 // sendAlone sends a frame that does not go through buf, behind all that does.
 func (w *wire) sendAlone(ctx context.Context, build func([]byte) []byte, payload []byte, files []*os.File) error {
+	select { // one after the other, or the end of each would wake all that wait
+	case w.alone <- struct{}{}:
+	default:
+		select {
+		case w.alone <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer func() { <-w.alone }()
 	w.mu.Lock()
 	for w.err == nil && w.sending {
 		if err := w.wait(ctx); err != nil {
@@ -193,8 +215,12 @@ func (w *wire) sendAlone(ctx context.Context, build func([]byte) []byte, payload
 		}
 	}
 	if err == nil {
-		frame := append(build(make([]byte, 0, len(payload)+MaxMethodLen)), payload...)
-		err = w.c.Send(ctx, frame, files...)
+		frame := longFrames.Get().(*[]byte)
+		*frame = append(build((*frame)[:0]), payload...)
+		err = w.c.Send(ctx, *frame, files...)
+		if cap(*frame) <= maxKept {
+			longFrames.Put(frame)
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
