@@ -122,7 +122,7 @@ func (s Subject) String() string {
 	var b strings.Builder
 	id := func(label string, v uint64, f Fields) {
 		b.WriteString(label)
-		if !s.Knows(f) {
+		if !s.Knows(f) || v == NoID {
 			b.WriteByte('?')
 			return
 		}
