@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/urfave/cli/v2"
 )
 
@@ -94,8 +95,8 @@ func (n *node) flagLines() [][2]string {
 		if d.TakesValue() {
 			head += " " + value
 		}
-		if text := defaultOf(f, d); text != "" {
-			usage += " (default: " + text + ")"
+		if value := defaultOf(f, d); value != "" {
+			usage += " (default: " + value + ")"
 		}
 		out = append(out, [2]string{head, usage})
 	}
@@ -164,17 +165,10 @@ func columnsOf(w *bufio.Writer, lines [][2]string) {
 }
 
 // wrap breaks text into lines of at most n columns.
-func wrap(text string, n int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
+func wrap(words string, n int) []string {
+	lines := strings.Split(text.WrapSoft(strings.Join(strings.Fields(words), " "), n), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
 	}
-	return append(lines, line)
+	return lines
 }

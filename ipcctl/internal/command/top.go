@@ -90,7 +90,7 @@ func runTop(c *call) error {
 	}
 	ob := &observer{kind: kind}
 	in, isFile := c.in.(*os.File)
-	if c.width > 0 && isFile && columns(in) > 0 && !c.json() {
+	if c.width > 0 && isFile && columns(in) > 0 && !c.json() && os.Getenv("TERM") != "dumb" {
 		return topScreen(c, ob, interval, count)
 	}
 	for i := 0; count == 0 || i < count; i++ {

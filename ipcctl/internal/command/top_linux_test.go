@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -208,6 +209,43 @@ func TestTopWithoutTerminal(t *testing.T) {
 	is.Equal(o["rates"].(map[string]any)["waiting"], 1.0)
 	fails(t, 2, []string{"top", "--kind", "queues"}, `did you mean "queue"?`)
 	fails(t, 2, []string{"top", "--interval", "0"}, "at least 10ms")
+}
+
+// TestTopResized: a wider screen shows more at once.
+func TestTopResized(t *testing.T) {
+	is := is.New(t)
+	term := onTerminal(t, 80, 24, "top", "--interval", "1h")
+	term.until("the usual columns", func(l []string) bool { return contains(l, "TAKEN/S") && !contains(l, "ATTACHED") })
+	term.mu.Lock()
+	term.width = 140
+	term.mu.Unlock()
+	is.NoErr(unix.IoctlSetWinsize(int(term.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 140}))
+	term.until("more columns", func(l []string) bool { return contains(l, "ATTACHED") })
+	term.typed("q")
+	code, _ := term.end()
+	is.Equal(code, 0)
+}
+
+// TestTopWithoutColour: NO_COLOR is heeded, and TERM=dumb gets lines.
+func TestTopWithoutColour(t *testing.T) {
+	is := is.New(t)
+	serving(t) // live, which is green but for the chosen line
+	serving(t)
+	coloured := regexp.MustCompile("\x1b\\[[0-9;]*[34][0-7][;m]")
+	for env, want := range map[string]bool{"NO_COLOR=": true, "NO_COLOR=1": false} {
+		cmd := command(t, "top", "--count", "1", "--interval", "50ms", "--kind", "socket")
+		cmd.Env = append(cmd.Env, "TERM=xterm", env)
+		term := withTerminal(t, 80, 24, cmd)
+		code, output := term.end()
+		is.Equal(code, 0)
+		is.Equal(coloured.MatchString(output), want) // with NO_COLOR, and without
+	}
+	cmd := command(t, "top", "--count", "1", "--kind", "socket")
+	cmd.Env = append(cmd.Env, "TERM=dumb")
+	term := withTerminal(t, 80, 24, cmd)
+	code, output := term.end()
+	is.Equal(code, 0)
+	is.True(strings.Contains(output, "KIND") && !strings.Contains(output, "\x1b"))
 }
 
 func TestColour(t *testing.T) {

@@ -17,6 +17,7 @@ var sortings = []struct {
 	{"kind", func(a, b *looked) int { return slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind) }},
 	{"rate", func(a, b *looked) int { return cmp.Compare(b.rate(), a.rate()) }},
 	{"waiting", func(a, b *looked) int { return b.stats.Len - a.stats.Len }},
+	{"asleep", func(a, b *looked) int { return b.asleep() - a.asleep() }},
 	{"size", func(a, b *looked) int { return cmp.Compare(b.Size, a.Size) }},
 	{"users", func(a, b *looked) int { return len(b.Users) - len(a.Users) }},
 }
@@ -26,6 +27,13 @@ func (l *looked) rate() float64 {
 		return 0
 	}
 	return l.Rates.Puts + l.Rates.Gets
+}
+
+func (l *looked) asleep() int {
+	if l.Waiters == nil {
+		return 0
+	}
+	return len(l.Waiters.Messages) + len(l.Waiters.Room)
 }
 
 func (l *looked) id() string { return l.Kind + " " + l.Name }
