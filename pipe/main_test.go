@@ -96,13 +96,21 @@ func soon(tb testing.TB) context.Context {
 	return ctx
 }
 
+// emulatorEnv is a program that runs this test binary, where the kernel cannot
+// by itself: qemu-aarch64-static for example.
+const emulatorEnv = "IPC_TEST_EMULATOR"
+
 // self returns a command that runs this binary in a role.
 func self(role string, args ...string) *exec.Cmd {
 	exe, err := os.Executable()
 	if err != nil {
 		panic(err)
 	}
-	cmd := exec.Command(exe, args...)
+	args = append([]string{exe}, args...)
+	if emulator := os.Getenv(emulatorEnv); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), roleEnv+"="+role,
 		"GORACE=atexit_sleep_ms=0") // the race detector's default adds a second to every process
 	cmd.Stderr = os.Stderr

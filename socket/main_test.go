@@ -14,6 +14,10 @@ import (
 // watchdog bounds a hang; nothing here takes that long.
 const watchdog = 60 * time.Second
 
+// emulatorEnv is a program that runs this test binary, where the kernel cannot
+// by itself: qemu-aarch64-static for example.
+const emulatorEnv = "IPC_TEST_EMULATOR"
+
 // helpers are the processes that tests start: this binary again, with the
 // helper's name in SOCKET_TEST_HELPER.
 var helpers = map[string]func(args []string){}
@@ -38,7 +42,11 @@ func helper(t testing.TB, name string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, args...)
+	args = append([]string{self}, args...)
+	if emulator := os.Getenv(emulatorEnv); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "SOCKET_TEST_HELPER="+name)
 	cmd.Stderr = os.Stderr
 	return cmd
