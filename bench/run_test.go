@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,6 +98,27 @@ func TestTargetsFindTheirFigures(t *testing.T) {
 	var out strings.Builder
 	is.NoErr(r.write(&out, true))
 	is.True(!strings.Contains(out.String(), "not measured |"))
+}
+
+func TestVerdict(t *testing.T) {
+	for _, test := range []struct {
+		least, most, floor, there, v float64
+		want                         string
+	}{
+		{least: 10, v: 10, want: "reached"},
+		{least: 10, v: 9.9, want: "**missed**"},
+		{most: 10, v: 10.004, want: "reached"},
+		{most: 10, v: 10.1, floor: 1, want: "**missed**"},
+		{least: 10, there: 20, floor: 10, v: 6, want: "reached in proportion: 0.60x the floor, where 0.50x is wanted"},
+		{least: 10, there: 20, floor: 10, v: 4, want: "**missed**: 0.40x the floor, where 0.50x is wanted"},
+		{most: 300, there: 100, floor: 200, v: 500, want: "reached in proportion: 2.50x the floor, where 3.00x is wanted"},
+		{most: 300, there: 100, floor: math.NaN(), v: 500, want: "**missed**"},
+	} {
+		t.Run(test.want, func(t *testing.T) {
+			target := target{least: test.least, most: test.most, there: test.there, floor: func(*Report) float64 { return test.floor }}
+			is.New(t).Equal(target.verdict(nil, test.v), test.want)
+		})
+	}
 }
 
 // A real run, between real processes, of each kind of work: its records, report
