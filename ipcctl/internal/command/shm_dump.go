@@ -17,7 +17,7 @@ func shmDumpVerb() *node {
 		args:  "NAME",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "as", Usage: "how to show it`hex|text|shareablelist`", Value: "hex"},
-			&cli.Int64Flag{Name: "offset", Usage: "where to begin, in bytes"},
+			sizeFlag("offset", "where to begin", 0),
 			sizeFlag("length", "how much to show; all without it", 0),
 		},
 		examples: []example{
@@ -41,11 +41,11 @@ func shmDump(c *call) error {
 	if as == "shareablelist" {
 		return c.dumpList(c.arg(0))
 	}
-	from, length := c.flags.Int64("offset"), int64(seg.Size())
-	if from < 0 || from > length {
-		return usagef("--offset %d is outside %q, which has %d bytes", from, seg.Name(), seg.Size())
+	from, err := c.offset(seg.Name(), seg.Size())
+	if err != nil {
+		return err
 	}
-	length -= from
+	length := int64(seg.Size()) - from
 	if n, err := c.size("length"); err != nil {
 		return err
 	} else if c.set("length") {

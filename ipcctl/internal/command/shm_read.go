@@ -16,7 +16,7 @@ func shmReadVerb() *node {
 		args:  "NAME",
 		about: "The bytes alone, and all of them: no newline is added.",
 		flags: []cli.Flag{
-			&cli.Int64Flag{Name: "offset", Usage: "where to begin, in bytes"},
+			sizeFlag("offset", "where to begin", 0),
 			sizeFlag("length", "how much to read; up to the end of the segment without it", 0),
 			jsonFlag,
 		},
@@ -34,9 +34,9 @@ func shmRead(c *call) error {
 		return shmAdvice(err)
 	}
 	defer seg.Close()
-	from := c.flags.Int64("offset")
-	if from < 0 || from > int64(seg.Size()) {
-		return usagef("--offset %d is outside %q, which has %d bytes", from, seg.Name(), seg.Size())
+	from, err := c.offset(seg.Name(), seg.Size())
+	if err != nil {
+		return err
 	}
 	length := int64(seg.Size()) - from
 	if c.set("length") {
@@ -63,6 +63,15 @@ func shmRead(c *call) error {
 		Offset int64  `json:"offset"`
 		messageJSON
 	}{seg.Name(), from, asJSON(data)})
+}
+
+// offset returns --offset, which must lie inside the segment.
+func (c *call) offset(name string, size int) (int64, error) {
+	from, err := c.size("offset")
+	if err == nil && from > size {
+		err = usagef("--offset %d is outside %q, which has %d bytes", from, name, size)
+	}
+	return int64(from), err
 }
 
 // offsetAdvice makes an offset that can't be a fault of the command line.

@@ -47,6 +47,8 @@ func TestShm(t *testing.T) {
 	fails(t, 1, []string{"shm", "create", "--size", "1", "--name", name}, name, "exists", "ipcctl shm rm")
 	fails(t, 1, []string{"shm", "read", name, "--length", "4097"}, "4097", "4096")
 	fails(t, 2, []string{"shm", "read", name, "--offset", "4097"}, "outside")
+	fails(t, 2, []string{"shm", "dump", name, "--offset", "5KiB"}, "outside") // sizes in all their forms
+	is.Equal(must(t, "", "shm", "read", name, "--offset", "4KiB"), "")
 	fails(t, 2, []string{"shm", "write", name, "x", "--offset", "-1"}, "-1")
 	is.Equal(must(t, "", "shm", "rm", name), "")
 	for _, verb := range []string{"read", "write", "rm"} {

@@ -16,22 +16,26 @@ func shmWriteVerb() *node {
 		args:  "NAME [MESSAGE]",
 		about: "All of it is written or, if it doesn't fit, nothing. What follows it in the\n" +
 			"segment stays as it was.",
-		flags: []cli.Flag{&cli.Int64Flag{Name: "offset", Usage: "where to begin, in bytes"}},
+		flags: []cli.Flag{sizeFlag("offset", "where to begin", 0)},
 		examples: []example{
 			{"ipcctl shm write frames hello", "five bytes at the beginning"},
-			{"ipcctl shm write frames --offset 4096 < frame.raw", "a file, further on"},
+			{"ipcctl shm write frames --offset 4KiB < frame.raw", "a file, further on"},
 		},
 		run: func(c *call) error {
+			from, err := c.size("offset")
+			if err != nil {
+				return err
+			}
 			region, err := shm.Open(c.arg(0), nil)
 			if err != nil {
 				return shmAdvice(err)
 			}
 			defer region.Close()
 			return c.each(c.args()[1:], func(msg []byte) error {
-				_, err := region.WriteAt(msg, c.flags.Int64("offset"))
+				_, err := region.WriteAt(msg, int64(from))
 				if errors.Is(err, io.ErrShortWrite) {
 					return fmt.Errorf("%d bytes at offset %d don't fit %q, which has %d",
-						len(msg), c.flags.Int64("offset"), region.Name(), region.Size())
+						len(msg), from, region.Name(), region.Size())
 				}
 				return offsetAdvice(err)
 			})

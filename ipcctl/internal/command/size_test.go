@@ -45,6 +45,7 @@ func TestSuggestions(t *testing.T) {
 	is.Equal(didYouMean("craete", known, "%q"), `; did you mean "create"?`)
 	is.Equal(didYouMean("reed", known, "%q"), `; did you mean "read"?`)
 	is.Equal(didYouMean("rn", known, "%q"), `; did you mean "rm"?`)
+	is.Equal(didYouMean("cre", known, "%q"), `; did you mean "create"?`) // not typed to its end
 	is.Equal(didYouMean("frobnicate", known, "%q"), "")
 	is.Equal(didYouMean("", known, "%q"), "")
 }

@@ -1,15 +1,22 @@
 package command
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // didYouMean returns a question that names the known word nearest to the
 // given one, or "" when none is near.
 func didYouMean(word string, known []string, format string) string {
 	best, least := "", 3 // three edits are another word
-	if len(word) <= 3 {
+	if len(word) <= 4 {
 		least = 2
 	}
 	for _, k := range known {
+		if len(word) > 1 && strings.HasPrefix(k, word) {
+			best = k // it was not typed to its end
+			break
+		}
 		if d := edits(word, k); d < least && d < len(word) {
 			best, least = k, d
 		}

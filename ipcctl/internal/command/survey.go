@@ -102,9 +102,16 @@ func survey(kind string, folders []string) ([]object, error) {
 	return all, nil
 }
 
-// survey is survey that shows on a terminal that it goes on: beside thousands of
-// processes it takes its time.
+// survey is survey for a person: it wants the folders to be there, and shows on a
+// terminal that it goes on. Beside thousands of processes it takes its time.
 func (c *call) survey(kind string, folders []string) ([]object, error) {
+	for _, f := range folders {
+		if info, err := os.Stat(f); err != nil {
+			return nil, err
+		} else if !info.IsDir() {
+			return nil, usagef("%s is no folder", f)
+		}
+	}
 	p := c.progress("looking at every process", 0)
 	defer p.clear()
 	return survey(kind, folders)

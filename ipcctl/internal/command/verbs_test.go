@@ -44,7 +44,7 @@ var sameJSON = map[string]string{"queue dead": "queue get", "queue tail": "queue
 // have been seen when all tests have run. A verb that is not here fails its
 // test, so that a new one can't be forgotten.
 var fruitless = map[string][]int{
-	"tour": {1}, "ls": nil, "version": nil, "completion": nil, "doctor": nil, "top": nil, "metrics": {1},
+	"tour": {1}, "ls": {3}, "version": nil, "completion": nil, "doctor": nil, "top": nil, "metrics": {1},
 	"man":        {1},
 	"shm create": {1}, "shm write": {1, 3}, "shm read": {1, 3}, "shm rm": {3}, "shm dump": {1, 3}, "shm watch": {3},
 	"queue create": {1}, "queue put": {1, 3, 5}, "queue get": {3, 5}, "queue stat": {1, 3}, "queue tail": {3},
@@ -52,7 +52,7 @@ var fruitless = map[string][]int{
 	"socket serve": {1, 3}, "socket send": {1, 3, 4, 5}, "socket call": {1, 3, 4, 5},
 	"pipe create": {1}, "pipe send": {3, 5}, "pipe recv": {3, 5},
 	"acl check": {3, 4}, "acl explain": {3, 4}, "acl lint": {1, 3}, "acl test": {1, 3}, "acl apply": {3},
-	"stat": {3}, "bench": {1, 3}, "latency": {3}, "gc": nil,
+	"stat": {3}, "bench": {1, 3}, "latency": {3}, "gc": {3},
 }
 
 // untested returns what no test had the binary do. It is asked once all tests
@@ -147,6 +147,9 @@ func TestFruitless(t *testing.T) {
 	fails(t, 3, []string{"queue", "requeue", filepath.Base(dir) + "-none"}, "none")
 	fails(t, 3, []string{"acl", "explain", "--policy", none, "--uid", "1", "--action", "get", "--resource", "x:y"}, none)
 	fails(t, 3, []string{"latency", "--compare", none}, none)
+	fails(t, 3, []string{"ls", none}, none)
+	fails(t, 3, []string{"gc", none}, none)
+	fails(t, 2, []string{"ls", file}, "no folder")
 	fails(t, 1, []string{"man", "--dir", file}, file)
 	fails(t, 1, []string{"metrics", "--serve", taken}, taken)
 }
