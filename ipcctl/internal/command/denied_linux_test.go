@@ -19,6 +19,26 @@ import (
 // stranger is a user who owns nothing, nobody on many systems.
 const stranger = 65534
 
+// asStranger runs the command as that user.
+func asStranger(t *testing.T, line ...string) result {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	cmd := command(t, line...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); errors.Is(err, fs.ErrPermission) {
+		t.Skip("this root can't be another user: ", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	saw(line, cmd.ProcessState.ExitCode())
+	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
 // open are the verbs that need nobody's leave: they show or measure what they may,
 // or make what is their own.
 var open = []string{"tour", "ls", "shm create", "queue create", "top", "gc", "doctor", "completion", "version"}
@@ -26,10 +46,8 @@ var open = []string{"tour", "ls", "shm create", "queue create", "top", "gc", "do
 // TestDenied: each verb says with status 4, and in one line, that what belongs to
 // somebody else is not for this user.
 func TestDenied(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can be another user")
-	}
 	is := is.New(t)
+	asStranger(t, "version") // skips where that can't be
 	queue, segment, dir := newQueue(t, "--max-attempts", "2"), segmentName(t), t.TempDir()
 	must(t, "", "queue", "put", queue, "a")
 	must(t, "", "shm", "create", "--size", "64", "--name", segment)
@@ -50,20 +68,9 @@ func TestDenied(t *testing.T) {
 		{"metrics", "--serve", filepath.Join(dir, "another.sock")}, {"bench", "--compare", policy}, {"latency", "--compare", policy},
 		{"man", "--dir", filepath.Join(dir, "man")},
 	} {
-		cmd := command(t, line...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
-		var out, errs strings.Builder
-		cmd.Stdout, cmd.Stderr = &out, &errs
-		if err := cmd.Start(); errors.Is(err, fs.ErrPermission) {
-			t.Skip("this root can't be another user: ", err)
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Wait()
-		code := cmd.ProcessState.ExitCode()
-		saw(line, code)
-		if text := errs.String(); code != 4 || out.String() != "" || strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "ipcctl "+line[0]) {
-			t.Errorf("%s: status %d, want 4 and one line: %q%q", strings.Join(line, " "), code, out.String(), text)
+		r := asStranger(t, line...)
+		if r.code != 4 || r.out != "" || strings.Count(r.err, "\n") != 1 || !strings.HasPrefix(r.err, "ipcctl "+line[0]) {
+			t.Errorf("%s: status %d, want 4 and one line: %q%q", strings.Join(line, " "), r.code, r.out, r.err)
 		}
 		denied[verbs.VerbOf(line)] = true
 	}
@@ -74,4 +81,30 @@ func TestDenied(t *testing.T) {
 	}
 	is.Equal(must(t, "", "queue", "get", queue), "a\n") // all is as it was
 	is.Equal(strings.Trim(must(t, "", "shm", "read", segment), "\x00\n"), "")
+}
+
+// TestWaitersOfOthers: who may not trace a process is not told what it waits for,
+// and that this is so.
+func TestWaitersOfOthers(t *testing.T) {
+	is := is.New(t)
+	asStranger(t, "version")
+	queue := newQueue(t, "--mode", "0644")
+	b := start(t, "", "queue", "get", queue)
+	line := func(out string) string {
+		for _, l := range strings.Split(out, "\n") {
+			if strings.Contains(l, queue) {
+				return l
+			}
+		}
+		return ""
+	}
+	for !strings.Contains(line(must(t, "", "top", "--count", "1", "--kind", "queue")), "1 get") {
+		is.NoErr(t.Context().Err())
+	}
+	r := asStranger(t, "top", "--count", "1", "--kind", "queue")
+	is.Equal(r.code, 0)
+	is.True(strings.Contains(line(r.out), "?") && !strings.Contains(line(r.out), "get"))
+	o := find(conforms(t, "ipcctl top", asStranger(t, "top", "--count", "1", "--kind", "queue", "--json").out), queue)
+	is.Equal(o["waiters"].(map[string]any)["hidden"], true)
+	b.interrupt(t)
 }

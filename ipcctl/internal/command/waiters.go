@@ -21,7 +21,8 @@ type waiters struct {
 	Messages []host.Process `json:"messages"` // until there is one
 	Room     []host.Process `json:"room"`     // until there is room for one
 
-	hidden bool // there are processes that may not be looked into
+	// Hidden says that there are processes which may not be looked into.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 // waitersOf asks the kernel who of the holders sleeps on the queue's words.
@@ -38,11 +39,11 @@ func waitersOf(name string, holders []queue.Holder) *waiters {
 	}
 	id, err := host.ID(shmFolder + "/" + queuePrefix + name)
 	if err != nil {
-		w.hidden = true
+		w.Hidden = true
 		return w
 	}
 	asleep, hidden := host.Sleepers(id, pids)
-	w.hidden = hidden > 0
+	w.Hidden = hidden > 0
 	for _, s := range asleep {
 		switch s.Offset {
 		case notEmptyWord:
@@ -65,7 +66,7 @@ func (w *waiters) String() string {
 			parts = append(parts, fmt.Sprintf("%d %s", side.n, side.verb))
 		}
 	}
-	if w.hidden {
+	if w.Hidden {
 		parts = append(parts, "?")
 	}
 	return strings.Join(parts, " ")
