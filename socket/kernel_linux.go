@@ -7,7 +7,3 @@ import "golang.org/x/sys/unix"
 const controlAtEnd = true
 
 const sendFlags = unix.MSG_NOSIGNAL
-
-// soPassRights is SO_PASSRIGHTS of asm-generic/socket.h (Linux 6.16): whether
-// peers may send descriptors to this socket.
-const soPassRights = 83

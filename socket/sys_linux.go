@@ -31,6 +31,10 @@ func sysAccept(fd int) (int, error) {
 	return nfd, err
 }
 
+// soPassRights is SO_PASSRIGHTS of asm-generic/socket.h (Linux 6.16): whether
+// peers may send descriptors to this socket.
+const soPassRights = 83
+
 func sysPassRights(fd int, on bool) {
 	if on {
 		return // as every socket starts, unless its listener says otherwise

@@ -18,7 +18,7 @@ func TestLivenessOfMemfd(t *testing.T) {
 	is.NoErr(err)
 	f := os.NewFile(uintptr(fd), "object")
 	defer f.Close()
-	a, b := openLiveness(t, f), openLiveness(t, f)
+	a, b := openLivenessBy(t, f, openLocks), openLivenessBy(t, f, openLocks)
 	if _, native := a.locks.(ofdLocks); !native {
 		t.Skip("this kernel has no OFD locks")
 	}

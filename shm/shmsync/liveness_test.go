@@ -22,11 +22,6 @@ func tempFile(t testing.TB) *os.File {
 	return f
 }
 
-func openLiveness(t testing.TB, f *os.File) *Liveness {
-	t.Helper()
-	return openLivenessBy(t, f, openLocks)
-}
-
 // kinds are the locks that this build has; some kernels lack the native ones.
 var kinds = map[string]func(*os.File) (locks, error){"native": openLocks, "flock": openFlocks}
 
