@@ -39,9 +39,11 @@ var (
 	queueDead     = counter("ipc_queue_dead_messages_total", "Messages set aside as dead letters.", "name")
 	queueLost     = counter("ipc_queue_lost_messages_total", "Messages that died in the hand of a consumer.", "name")
 
+	queueAsleep   = gauge("ipc_queue_asleep_processes", "Processes that sleep until there is a message, or room for one, if all can be seen.", "name", "until")
+
 	metrics = []metric{
 		objectCount, objectBytes, objectUsers, connections,
-		queueWaiting, queueCapacity, queueLeased, queuePuts, queueTaken, queueRequeued, queueDead, queueLost,
+		queueWaiting, queueCapacity, queueLeased, queuePuts, queueTaken, queueRequeued, queueDead, queueLost, queueAsleep,
 	}
 )
 
@@ -82,6 +84,10 @@ func (collector) Collect(out chan<- prometheus.Metric) {
 			s.add(queueRequeued, float64(q.Requeued), o.Name)
 			s.add(queueDead, float64(q.Dead), o.Name)
 			s.add(queueLost, float64(q.Lost), o.Name)
+			if w := waitersOf(o.Name, q.Holders); !w.Hidden {
+				s.add(queueAsleep, float64(len(w.Messages)), o.Name, "message")
+				s.add(queueAsleep, float64(len(w.Room)), o.Name, "room")
+			}
 		}
 	}
 	for m, values := range s {

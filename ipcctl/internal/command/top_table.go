@@ -107,6 +107,9 @@ func (l *looked) detail(paint palette) []string {
 		out = append(out, row("size", orDash(l.extent())))
 	}
 	out = append(out, "", paint.bold("users"))
+	if len(l.Users) == 0 {
+		out = append(out, "  none that can be seen")
+	}
 	for _, u := range l.Users {
 		line := "  " + u.String()
 		if l.Waiters != nil {

@@ -55,5 +55,8 @@ func TestTopWaiters(t *testing.T) {
 	for !strings.Contains(must(t, "", "queue", "stat", empty), pid(getter)+" attached, waits for a message") {
 		is.NoErr(t.Context().Err())
 	}
+	for exposed(t, must(t, "", "metrics"))("ipc_queue_asleep_processes", "name", empty, "until", "message") != 1 {
+		is.NoErr(t.Context().Err())
+	}
 	getter.interrupt(t)
 }
