@@ -35,3 +35,15 @@ func TestSpinnerLearns(t *testing.T) {
 		is.Equal(s.budget(limit), time.Duration(0))
 	}
 }
+
+// What came while the CPU was given away is seen, however late that was.
+func TestSpinnerLooksAfterItsLastYield(t *testing.T) {
+	is := is.New(t)
+	var s spinner
+	const budget = 200 * time.Microsecond
+	for range 20 {
+		start, last := time.Now(), time.Time{}
+		is.True(!s.poll(budget, func() bool { last = time.Now(); return false }))
+		is.True(!last.Before(start.Add(budget)))
+	}
+}

@@ -5,6 +5,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"io"
 	"path/filepath"
 	"testing"
 	"time"
@@ -124,4 +125,40 @@ func TestTimedContext(t *testing.T) {
 	is.Equal(got, want)
 	next.release()
 	sooner.release()
+}
+
+// Calls too long for the buffer wait in line behind one that the server does
+// not read. Each gives up in its own time, and the first goes through at last.
+func TestTimeoutBehindLongCall(t *testing.T) {
+	is := is.New(t)
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	cl := NewClient(a)
+	defer cl.Close()
+	long := make([]byte, socket.DefaultMaxMessage-MaxMethodLen)
+	first := make(chan error, 1)
+	go func() {
+		r, err := cl.Call(soon(t), "/echo", long)
+		if err == nil && len(r) != len(long) {
+			err = io.ErrShortBuffer
+		}
+		first <- err
+	}()
+	wire := &cl.ready.Load().wire
+	eventually(t, "the first is being sent", wire.busy)
+	for range 3 {
+		_, err = cl.Do(t.Context(), &Request{Method: "/echo", Data: long, Timeout: 10 * time.Millisecond})
+		is.True(errors.Is(err, context.DeadlineExceeded))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = cl.Call(ctx, "/echo", long)
+		is.True(errors.Is(err, context.Canceled))
+	}
+	s := testServer()
+	go s.ServeConn(b)
+	is.NoErr(<-first)
+	_, err = cl.Call(soon(t), "/echo", long)
+	is.NoErr(err)
+	is.NoErr(cl.Close())
+	is.NoErr(s.Shutdown(soon(t)))
 }
