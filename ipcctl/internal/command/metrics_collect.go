@@ -39,7 +39,7 @@ var (
 	queueDead     = counter("ipc_queue_dead_messages_total", "Messages set aside as dead letters.", "name")
 	queueLost     = counter("ipc_queue_lost_messages_total", "Messages that died in the hand of a consumer.", "name")
 
-	queueAsleep   = gauge("ipc_queue_asleep_processes", "Processes that sleep until there is a message, or room for one, if all can be seen.", "name", "until")
+	queueAsleep = gauge("ipc_queue_asleep_processes", "Processes that sleep until there is a message, or room for one, if all can be seen.", "name", "until")
 
 	metrics = []metric{
 		objectCount, objectBytes, objectUsers, connections,
