@@ -9,9 +9,8 @@ package queue
 import "slices"
 
 // fillOne writes msg, which fits.
-func (r *ring) fillOne(b uint32, msg []byte) {
-	h, p := r.block(b)
-	storeBytes(p, msg)
+func (r *ring) fillOne(h *blockHead, msg []byte) {
+	storeBytes(r.bytes(h), msg)
 	h.describe(makeMeta(kindOne, len(msg), 1))
 }
 
@@ -37,8 +36,8 @@ func (r *ring) packable(msgs [][]byte) int {
 }
 
 // fillMany packs msgs, which fit.
-func (r *ring) fillMany(b uint32, msgs [][]byte) {
-	h, p := r.block(b)
+func (r *ring) fillMany(h *blockHead, msgs [][]byte) {
+	p := r.bytes(h)
 	words, end := table(p, len(msgs)), 4*len(msgs)
 	for i, m := range msgs {
 		storeBytes(p[end:], m)

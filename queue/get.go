@@ -139,7 +139,7 @@ func (q *Queue) getOn(l *lane, buf []byte, spin bool) ([]byte, error) {
 
 // finishTake ends a take: what the block held is in private memory, or done with.
 func (q *Queue) finishTake(l *lane, word slotWord) {
-	q.r.noteTime(q.r.blockHead(l.own))
+	q.r.noteTime(l.mine)
 	q.r.idle(&l.worker)
 	if word.kind() == kindLarge {
 		q.r.freeLarge(l.own)

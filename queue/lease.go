@@ -125,7 +125,7 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 		if word.kind() == kindMany {
 			l.next = word.next()
 		}
-		q.r.noteTime(q.r.blockHead(l.own))
+		q.r.noteTime(l.mine)
 		q.wakeOne(offNotFull)
 		return nil
 	}
@@ -143,7 +143,7 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 
 // deliverOn makes m the lease of the message that l has taken.
 func (q *Queue) deliverOn(l *lane, m *Lease) error {
-	h := q.r.blockHead(l.own)
+	h := l.mine
 	n := h.tries.Load() + 1
 	storeRelease(&h.tries, n) // the delivery counts from here on
 	data, ok := q.r.leased(l.own, l.next)
@@ -217,7 +217,7 @@ func (m *Lease) Ack() error {
 func (q *Queue) ackOn(l *lane) (more bool, err error) {
 	l.begin()
 	defer l.end(&err)
-	h := q.r.blockHead(l.own)
+	h := l.mine
 	kind := meta(h.meta.Load()).kind()
 	if kind == kindMany && q.r.nextLeased(&l.worker, l.next) {
 		l.next++

@@ -53,9 +53,16 @@ func (r *ring) word32(off int) *atomic.Uint32 {
 
 func (r *ring) slot(i uint32) *atomic.Uint64 { return &r.slots[i].word }
 
-// blockHead returns the header of block b.
+// blockHead returns the header of block b. The whole block is in mem: the index of
+// its last byte is checked here.
 func (r *ring) blockHead(b uint32) *blockHead {
-	return (*blockHead)(unsafe.Pointer(&r.mem[r.blockOffset(b)]))
+	last := &r.mem[r.blockOffset(b)+int(r.blockSize)-1]
+	return (*blockHead)(unsafe.Add(unsafe.Pointer(last), 1-int(r.blockSize)))
+}
+
+// bytes returns the bytes behind h, which blockHead has returned.
+func (r *ring) bytes(h *blockHead) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(h), blockHeader)), r.inline)
 }
 
 func (r *ring) laneWord(lane uint32, field int) *atomic.Uint64 {
@@ -72,14 +79,6 @@ func (r *ring) blockOffset(b uint32) int { return r.offBlocks + int(b)*int(r.blo
 
 func (r *ring) blockWord(b uint32, field int) *atomic.Uint64 {
 	return r.word(r.blockOffset(b) + field)
-}
-
-// block returns the header of block b and the bytes behind it. The block is in mem:
-// the index of its last byte is checked here.
-func (r *ring) block(b uint32) (*blockHead, []byte) {
-	last := &r.mem[r.blockOffset(b)+int(r.blockSize)-1]
-	h := unsafe.Add(unsafe.Pointer(last), 1-int(r.blockSize))
-	return (*blockHead)(h), unsafe.Slice((*byte)(unsafe.Add(h, blockHeader)), r.inline)
 }
 
 // table returns the first n words of a payload p, which begins at a multiple of 4:

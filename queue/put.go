@@ -72,7 +72,7 @@ func (q *Queue) putOn(l *lane, msg []byte, spin bool) error {
 	}
 	kind := uint32(kindOne)
 	if len(msg) <= q.r.inline {
-		q.r.fillOne(l.own, msg)
+		q.r.fillOne(l.mine, msg)
 	} else {
 		kind = kindLarge
 		if !q.r.fillLarge(l.own, msg, l.own*8) {
@@ -148,7 +148,7 @@ func (q *Queue) publishOn(l *lane, word slotWord, kind uint32, n int) error {
 
 // sample stamps the lane's block with the time, and notes how full the queue is.
 func (q *Queue) sample(l *lane) {
-	q.r.blockHead(l.own).stamp.Store(uint64(time.Now().UnixNano()))
+	l.mine.stamp.Store(uint64(time.Now().UnixNano()))
 	q.r.noteDepth(&l.worker)
 }
 
@@ -242,7 +242,7 @@ func (q *Queue) putSomeOn(l *lane, msgs [][]byte, spin bool) (n int, err error) 
 	if packed := q.r.word32(offState + statePacked); packed.Load() == 0 {
 		packed.Store(1)
 	}
-	q.r.fillMany(l.own, msgs[:n])
+	q.r.fillMany(l.mine, msgs[:n])
 	if err := q.publishOn(l, word, kindMany, n); err != nil {
 		return 0, err
 	}
@@ -284,7 +284,7 @@ func (q *Queue) reserve(ctx context.Context, n int, r *Reservation) error {
 			return wrap("reserve in", q.name, err)
 		}
 	}
-	r.l, r.data = l, q.r.payload(l.own)[:n:n]
+	r.l, r.data = l, q.r.bytes(l.mine)[:n:n]
 	return nil
 }
 
@@ -326,7 +326,7 @@ func (q *Queue) commitOn(l *lane, n int, spin bool) (err error) {
 	}
 	word, err := q.roomOn(l, spin)
 	if err == nil {
-		q.r.blockHead(l.own).describe(makeMeta(kindOne, n, 1))
+		l.mine.describe(makeMeta(kindOne, n, 1))
 		err = q.publishOn(l, word, kindOne, 1)
 	}
 	l.ok = true

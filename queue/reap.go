@@ -154,7 +154,7 @@ func (r *ring) reap(k uint32, dead bury) (*worker, error) {
 // newWorker returns the private half of lane k, whose block is own.
 func (r *ring) newWorker(k, own uint32) *worker {
 	return &worker{
-		id: k, own: own,
+		id: k, own: own, mine: r.blockHead(own),
 		rec:  r.laneWord(k, laneRecord),
 		high: r.laneWord(k, laneHigh).Load(),
 		tail: r.cursorAt(r.word(offTail).Load()),

@@ -81,6 +81,7 @@ func (r *ring) next(c *cursor) {
 type worker struct {
 	id   uint32
 	own  uint32         // the block it holds
+	mine *blockHead     // that block
 	rec  *atomic.Uint64 // laneRecord
 	high uint64         // what laneHigh holds
 	tail cursor         // where it looks first for a free slot
@@ -134,8 +135,8 @@ func (r *ring) swap(w *worker, c *cursor, op uint32, old, new slotWord) bool {
 		return false
 	}
 	r.at(stepAcquired)
-	storeRelease(&r.blockHead(b).acquired, pos)
-	w.own = b
+	w.own, w.mine = b, r.blockHead(b)
+	storeRelease(&w.mine.acquired, pos)
 	r.next(c)
 	if pos&r.hintMask == r.hintMask {
 		r.storeHint(op, pos+1)
@@ -173,7 +174,7 @@ func (r *ring) putOne(w *worker, msg []byte) bool {
 	if !ok {
 		return false
 	}
-	r.fillOne(w.own, msg)
+	r.fillOne(w.mine, msg)
 	return r.swap(w, &w.tail, opPut, word, makeSlot(w.tail.lap, kindOne, w.own, 0))
 }
 
@@ -183,7 +184,7 @@ func (r *ring) getOne(w *worker, buf []byte) ([]byte, error) {
 	if !ok || !r.swap(w, &w.head, opTake, word, makeSlot(w.head.lap+1, kindEmpty, w.own, 0)) {
 		return nil, errRetry
 	}
-	h, p := r.block(w.own)
+	h, p := w.mine, r.bytes(w.mine)
 	n := meta(h.meta.Load()).one()
 	if n > uint64(len(p)) {
 		return nil, ErrCorrupt
