@@ -110,6 +110,7 @@ func TestCompare(t *testing.T) {
 }
 
 func TestBenchInterrupted(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	b := start(t, "", "bench", "queue", "--size", "64,128", "--duration", "1s", "--json")
 	next(t, b.lines) // the first result; the second measurement is under way
 	is.New(t).Equal(b.interrupt(t), -1)

@@ -7,6 +7,7 @@ import (
 
 // TestCompletionInZsh presses the tabulator in a zsh on a terminal.
 func TestCompletionInZsh(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	cmd, fifo := inShell(t, "zsh", "-f", "-i")
 	cmd.Env = append(cmd.Env, "PS1=prompt> ")
 	term := withTerminal(t, 240, 24, cmd)

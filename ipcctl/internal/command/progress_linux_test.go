@@ -12,6 +12,7 @@ import (
 // TestProgress: what takes longer than a second shows how far it is, on a
 // terminal alone, and leaves nothing of that behind.
 func TestProgress(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	is := is.New(t)
 	term := onTerminal(t, 80, 24, "bench", "queue", "--size", "64,128", "--duration", "1200ms")
 	shown := term.until("how far the first is", func(l []string) bool { return contains(l, "queue, 64B") && contains(l, "%") })
@@ -33,6 +34,7 @@ func TestProgress(t *testing.T) {
 }
 
 func TestProgressOfWaiting(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	is := is.New(t)
 	path := filepath.Join(t.TempDir(), "late.sock")
 	term := onTerminal(t, 80, 24, "socket", "send", path, "hello", "--wait")
