@@ -63,12 +63,12 @@ func aclStep(g *guide, r *Result) error {
 	if err := ask("stop", me, false); err != nil {
 		return err
 	}
-	r.What = fmt.Sprintf("uid %d may ask for status; stop is denied, by rule 2", me)
+	r.What = fmt.Sprintf("uid %d may ask for status but, by rule 2, not to stop", me)
 	if me == 0 {
 		if err := ask("status", nobody, false); err != nil {
 			return err
 		}
-		r.What = fmt.Sprintf("uid 0 may ask for status; stop is denied, and uid %d is", nobody)
+		r.What = fmt.Sprintf("uid 0 may ask for status but not to stop; uid %d not even that", nobody)
 	}
 	took, err := decisionCost()
 	if err != nil {
