@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ipcctl/ipc/ipcctl/internal/host"
@@ -125,8 +126,12 @@ func (c *call) showGC(verdicts []verdictOfGC) error {
 }
 
 // generated matches the names that this library and Python give a segment for
-// the life of a process.
-var generated = regexp.MustCompile(`^psm_[0-9a-f]{8}$`)
+// the life of a process, and the one that a segment has while it is made, where the
+// system can't make it without a name.
+var generated = regexp.MustCompile(`^(` + regexp.QuoteMeta(unfinished) + `)?psm_[0-9a-f]{8}$`)
+
+// unfinished begins the name of a segment that is not whole yet.
+const unfinished = ".ipc-new-"
 
 // proof returns what proves that nobody can want the object any more. Where
 // some processes can't be seen, the kernel is asked for a lease on a segment,
@@ -191,6 +196,9 @@ func (o *object) bury() error {
 		}
 	case now[i].State != shm.Orphan:
 		return err
+	}
+	if strings.HasPrefix(o.Name, unfinished) { // which is no name that package shm takes
+		return os.Remove(shmFolder + "/" + o.Name)
 	}
 	return shm.Remove(o.Name)
 }

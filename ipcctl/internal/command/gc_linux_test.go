@@ -192,19 +192,21 @@ func TestGCSegment(t *testing.T) {
 	const script = `mount -t tmpfs tmpfs /dev/shm || exit 9
 		dead=$($0 shm create --size 4096) && kept=$($0 shm create --size 4096 --name kept) || exit 1
 		live=$($0 shm create --size 4096) stopped=$($0 shm create --size 4096) unseen=$($0 shm create --size 4096)
-		exec 4< /dev/shm/$live 5< /dev/shm/$stopped 6< /dev/shm/$unseen # so that no moment is without a user
+		half=.ipc-new-psm_0123abcd making=.ipc-new-psm_0123abce # as where O_TMPFILE is missing
+		echo > /dev/shm/$half && echo > /dev/shm/$making || exit 1
+		exec 4< /dev/shm/$live 5< /dev/shm/$stopped 6< /dev/shm/$unseen 7< /dev/shm/$making # so that no moment is without a user
 		sleep 60 5<&- 6<&- & a=$!
-		sleep 60 4<&- 6<&- & b=$!; kill -STOP $b
-		sleep 60 4<&- 5<&- & c=$!
-		exec 4<&- 5<&- 6<&-
+		sleep 60 4<&- 6<&- 7<&- & b=$!; kill -STOP $b
+		sleep 60 4<&- 5<&- 7<&- & c=$!
+		exec 4<&- 5<&- 6<&- 7<&-
 		# The gc that is run can't see the processes outside its namespace.
 		unshare --pid --fork --mount-proc $0 gc --yes --kind shm --older-than 0 > out 2>&1 || exit 2
-		cat out; ls /dev/shm | sort > left
+		cat out; ls -A /dev/shm | sort > left
 		kill -KILL $a $b $c; wait
-		for name in $kept $live $stopped $unseen; do echo $name; done | sort | cmp - left || exit 3
-		grep -q "removed.*$dead" out || exit 4
+		for name in $kept $live $stopped $unseen $making; do echo $name; done | sort | cmp - left || exit 3
+		grep -q "removed.*$dead" out && grep -q "removed.*$half" out || exit 4
 		$0 gc --yes --kind shm --older-than 0 || exit 5
-		ls /dev/shm | tr -d '\n'`
+		ls -A /dev/shm | tr -d '\n'`
 	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script, binary)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
