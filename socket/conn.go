@@ -160,6 +160,7 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	err := c.file.Close()
+	lately.conn.CompareAndSwap(c, nil)
 	c.in.gate.close()
 	c.out.gate.close()
 	c.in.closeFiles()

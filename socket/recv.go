@@ -126,7 +126,7 @@ type batch struct {
 }
 
 func (in *inbound) init(c *Conn) {
-	in.c = c
+	in.c, in.spin.c = c, c
 	in.turn = newTurn()
 	in.gate.setDeadline = c.file.SetReadDeadline
 	in.attempt = in.try

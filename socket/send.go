@@ -109,7 +109,7 @@ type outbound struct {
 }
 
 func (out *outbound) init(c *Conn) {
-	out.c = c
+	out.c, out.spin.c = c, c
 	out.turn = newTurn()
 	out.gate.setDeadline = c.file.SetWriteDeadline
 	out.attempt = out.try

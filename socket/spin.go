@@ -1,6 +1,10 @@
 package socket
 
-import "time"
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
 
 // A spinner polls before a wait, for a time that it learns: what polling has
 // brought lately. It starts with all of its budget; each failure halves it,
@@ -19,13 +23,21 @@ import "time"
 // process alone. A call of Gosched with nothing else to run wakes another thread
 // to look for work, which then competes with the peer for its CPU: that costs
 // several times what the spin saves.
+//
+// So that one who always finds what it polls for does not keep the connections
+// of the other goroutines waiting, it does call Gosched once in a spinSlice
+// while another connection of this process has polled or slept lately.
 type spinner struct {
+	c *Conn
+
 	shift   uint8 // the budget is divided by 1<<shift
 	skipped uint8
 	shares  bool // the CPU, with the peer or somebody else
 
 	asleep time.Time     // since when; zero is not
 	slept  time.Duration // how long the last wait in the kernel took
+
+	shared time.Time // when other goroutines could last run
 }
 
 const (
@@ -43,6 +55,13 @@ const (
 	longMessage = 16 << 10
 	spinLong    = 50 * time.Microsecond
 
+	// spinSlice is for how long a spinner keeps others from its processor.
+	spinSlice = 200 * time.Microsecond
+
+	// spinLately is how long another connection counts after it was seen. The
+	// runtime looks for what has come every 10 ms at least.
+	spinLately = 20 * time.Millisecond
+
 	// spinReach is how many times the limit a wait may take, wake-ups on both
 	// sides included, for a retry to be worth it.
 	spinReach = 16
@@ -50,7 +69,7 @@ const (
 
 // poll calls ready until it returns true or the budget is used up.
 func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
-	now := time.Now()
+	now := s.share(time.Now())
 	for end := now.Add(budget); ; {
 		for range spinPerCheck {
 			if ready() {
@@ -101,7 +120,33 @@ func (s *spinner) sleeps() { s.asleep = time.Now() }
 
 func (s *spinner) woken() {
 	if !s.asleep.IsZero() {
-		s.slept = time.Since(s.asleep)
+		now := time.Now()
+		s.slept = now.Sub(s.asleep)
+		s.shared = now
 		s.asleep = time.Time{}
 	}
+}
+
+// lately tells whether more than one connection of this process waits for its
+// peer: the processors that spinners take are those of the whole process.
+var lately struct {
+	conn  atomic.Pointer[Conn] // the last that polled
+	other atomic.Int64         // when that was another than before, in ns since start
+}
+
+var start = time.Now()
+
+// share lets other goroutines run, if they may have to and it is time. It
+// returns the time.
+func (s *spinner) share(now time.Time) time.Time {
+	if lately.conn.Load() != s.c {
+		lately.conn.Store(s.c)
+		lately.other.Store(int64(now.Sub(start)))
+	}
+	if now.Sub(s.shared) < spinSlice || now.Sub(start)-time.Duration(lately.other.Load()) > spinLately {
+		return now
+	}
+	runtime.Gosched()
+	s.shared = time.Now()
+	return s.shared
 }

@@ -47,3 +47,22 @@ func TestSpinnerLooksAfterItsLastYield(t *testing.T) {
 		is.True(!last.Before(start.Add(budget)))
 	}
 }
+
+// One who polls lets other goroutines run only where another connection waits
+// too, and not each time.
+func TestSpinnerShares(t *testing.T) {
+	is := is.New(t)
+	a, b := spinner{c: new(Conn)}, spinner{c: new(Conn)}
+	now := time.Now()
+	b.share(now)
+	a.share(now)
+	is.True(!a.shared.IsZero()) // b has just polled
+	was := a.shared
+	a.share(was.Add(spinSlice - 1))
+	is.Equal(a.shared, was) // too soon
+	a.share(was.Add(spinSlice))
+	is.True(a.shared.After(was))
+	was = a.shared
+	a.share(now.Add(2 * spinLately))
+	is.Equal(a.shared, was) // b has gone
+}
