@@ -15,7 +15,7 @@ import (
 )
 
 func init() {
-	if len(os.Args) != 2 || os.Args[1] != "version" && os.Args[1] != "--version" {
+	if !version.Early || len(os.Args) != 2 || os.Args[1] != "version" && os.Args[1] != "--version" {
 		return
 	}
 	// Where writing fails, main tries again and says why.

@@ -32,8 +32,11 @@ func TestModinfo(t *testing.T) {
 	info, ok := debug.ReadBuildInfo()
 	is.True(ok)
 	text := modinfo()
-	is.True(len(text) > 32)
-	same, err := debug.ParseBuildInfo(text[16 : len(text)-16])
+	if Early {
+		is.True(len(text) > 32)
+		text = text[16 : len(text)-16]
+	}
+	same, err := debug.ParseBuildInfo(text)
 	is.NoErr(err)
 	same.GoVersion = info.GoVersion
 	is.Equal(same.String(), info.String())
