@@ -32,7 +32,7 @@ type terminal struct {
 func onTerminal(t *testing.T, width, height uint16, args ...string) *terminal {
 	t.Helper()
 	cmd := command(t, args...)
-	cmd.Env = append(cmd.Env, "TERM=xterm", "NO_COLOR=")
+	cmd.Env = append(cmd.Env, "TERM=xterm", "NO_COLOR=", "LC_ALL=C.UTF-8") // in others, bars are not drawn by blocks
 	return withTerminal(t, width, height, cmd)
 }
 
