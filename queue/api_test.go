@@ -644,4 +644,5 @@ func TestGoldenLayout(t *testing.T) {
 	is.Equal(fmt.Sprintf("%016x", uint64(makeSlot(1, kindMany, 3, 4))), "000000002c000304")
 	is.Equal(fmt.Sprintf("%016x", uint64(makeRecord(opTake, 5, 6, 7))), "6000005000180007")
 	is.Equal(fmt.Sprintf("%016x", uint64(makeMeta(kindLarge, 9, 8))), "0000000900080004")
+	is.Equal(fmt.Sprintf("%016x", uint64(attempts(movedBit).again(3).again(3))), "8000000300000002")
 }

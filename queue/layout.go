@@ -83,9 +83,6 @@ const (
 	stateFlags  = 0 // u32: closedBit, removedBit
 	statePacked = 4 // u32: 1 once an entry with several messages was put
 
-	movedBit  = 1 << 63
-	triesMask = 1<<30 - 1
-
 	closedBit  = 1
 	removedBit = 2
 
@@ -115,7 +112,7 @@ const (
 const (
 	blockAcquired = 0  // u64  position at which a slot last gave this block away
 	blockMeta     = 8  // u64  what the payload is: see meta
-	blockTries    = 16 // u64  deliveries by lease so far; movedBit: it was given back before
+	blockTries    = 16 // u64  deliveries by lease so far: see attempts
 	blockStamp    = 24 // i64  when it was put if sampled, else 0; nanoseconds since 1970
 	blockHeader   = 32
 )
@@ -246,6 +243,37 @@ func (m meta) one() uint64 {
 func (m meta) kind() uint32 { return uint32(m) & 0xffff }
 func (m meta) count() int   { return int(uint16(m >> 16)) }
 func (m meta) length() int  { return int(uint32(m>>32) & math.MaxInt32) }
+
+// attempts says how often message number next of a block was delivered by lease.
+// Another message of the block was not delivered yet: of a packed entry they are
+// leased in order, and only the count of the latest matters.
+//
+//	63         62  40 39     32 31  30 29         0
+//	| moved |    0   |  next 8 |  0  | deliveries |
+//
+// moved: the block was given back before.
+type attempts uint64
+
+const (
+	movedBit   = 1 << 63
+	triesShift = 32
+	triesMask  = 1<<30 - 1
+)
+
+// of returns the deliveries of message next.
+func (t attempts) of(next uint32) uint64 {
+	if uint32(t>>triesShift)&0xff != next {
+		return 0
+	}
+	return uint64(t) & triesMask
+}
+
+// again is t after one more delivery of message next.
+func (t attempts) again(next uint32) attempts {
+	return t&movedBit | attempts(next)<<triesShift | attempts(t.of(next)+1)&triesMask
+}
+
+func (t attempts) moved() bool { return t&movedBit != 0 }
 
 // geometry is the header, copied once into private memory and checked: no
 // bound used after attaching is ever read from shared memory again.

@@ -144,14 +144,14 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 // deliverOn makes m the lease of the message that l has taken.
 func (q *Queue) deliverOn(l *lane, m *Lease) error {
 	h := l.mine
-	n := h.tries.Load() + 1
-	storeRelease(&h.tries, n) // the delivery counts from here on
+	t := attempts(h.tries.Load()).again(l.next)
+	storeRelease(&h.tries, uint64(t)) // the delivery counts from here on
 	data, ok := q.r.leased(l.own, l.next)
 	if !ok {
 		return ErrCorrupt
 	}
 	l.lease++
-	*m = Lease{q: q, l: l, gen: l.lease, data: data, attempts: int(n & triesMask), moved: n&movedBit != 0}
+	*m = Lease{q: q, l: l, gen: l.lease, data: data, attempts: int(t.of(l.next)), moved: t.moved()}
 	return nil
 }
 
@@ -221,7 +221,6 @@ func (q *Queue) ackOn(l *lane) (more bool, err error) {
 	kind := meta(h.meta.Load()).kind()
 	if kind == kindMany && q.r.nextLeased(&l.worker, l.next) {
 		l.next++
-		storeRelease(&h.tries, h.tries.Load()&movedBit)
 		l.keep, l.ok = true, true
 		return true, nil
 	}
@@ -261,7 +260,7 @@ func (q *Queue) nack(l *lane) (err error) {
 	defer q.guard(debug.SetPanicOnFault(true), &err)
 	err = q.r.giveBack(&l.worker, q.bury)
 	if err == ErrFull {
-		l.next = uint32(q.r.laneWord(l.id, laneCursor).Load()) & 0xff
+		l.next = q.r.leasedNext(&l.worker)
 		q.keep(l)
 		return nil
 	}

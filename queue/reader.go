@@ -102,10 +102,10 @@ func (r *ring) look(pos uint64, limit int) ([]Peeked, bool) {
 		return nil, false
 	}
 	var found []Peeked
-	add := func(data []byte, size int) {
+	add := func(i uint32, data []byte, size int) {
 		p := Peeked{
 			Position: pos, Size: size, Data: appendBytes(nil, data[:min(len(data), limit)]),
-			Attempts: int(r.blockWord(b, blockTries).Load() & triesMask),
+			Attempts: int(attempts(r.blockWord(b, blockTries).Load()).of(i)),
 		}
 		if stamp := r.blockWord(b, blockStamp).Load(); stamp != 0 {
 			p.Put = time.Unix(0, int64(stamp))
@@ -115,19 +115,19 @@ func (r *ring) look(pos uint64, limit int) ([]Peeked, bool) {
 	switch m := r.meta(b); m.kind() {
 	case kindOne:
 		if msg, ok := r.one(b); ok {
-			add(msg, len(msg))
+			add(0, msg, len(msg))
 		}
 	case kindMany:
 		p, ok := r.packed(b)
 		for i := word.next(); ok && i < p.count; i++ {
 			if msg, ok := p.message(i); ok {
-				add(msg, len(msg))
+				add(i, msg, len(msg))
 			}
 		}
 	case kindLarge:
 		if c := load32(&r.list(b)[0]); c < r.chunks {
 			data := r.chunk(c)
-			add(data[:min(len(data), m.length())], m.length())
+			add(0, data[:min(len(data), m.length())], m.length())
 		}
 	}
 	return found, slotWord(slot.Load()) == word

@@ -167,26 +167,23 @@ func (r *ring) newWorker(k, own uint32) *worker {
 // the dead instead. On ErrFull the lane still holds the message.
 func (r *ring) giveBack(w *worker, dead bury) error {
 	m := r.meta(w.own)
-	next := uint32(0)
 	switch m.kind() {
-	case kindOne, kindLarge:
-	case kindMany:
-		next = uint32(r.laneWord(w.id, laneCursor).Load()) & 0xff
+	case kindOne, kindLarge, kindMany:
 	default:
 		return ErrCorrupt
 	}
-	tries := r.blockWord(w.own, blockTries)
-	if r.maxAttempts > 0 && tries.Load()&triesMask >= uint64(r.maxAttempts) && dead != nil && dead(w.own, next) {
+	next := r.leasedNext(w)
+	word := r.blockWord(w.own, blockTries)
+	if r.maxAttempts > 0 && attempts(word.Load()).of(next) >= uint64(r.maxAttempts) && dead != nil && dead(w.own, next) {
 		r.laneWord(w.id, laneDead).Add(1)
 		if !r.nextLeased(w, next) {
 			r.idle(w)
 			r.freeAll(w.own)
 			return nil
 		}
-		tries.Store(0)
 		next++
 	}
-	tries.Or(movedBit)
+	word.Or(movedBit)
 	err := r.republish(w, m.kind(), next)
 	switch err {
 	case nil:
@@ -211,6 +208,15 @@ func (r *ring) republish(w *worker, kind, next uint32) error {
 		}
 	}
 	return errRetry
+}
+
+// leasedNext returns which message of the leased block in w is not done yet: the
+// cursor's of a packed entry, else the only one.
+func (r *ring) leasedNext(w *worker) uint32 {
+	if r.meta(w.own).kind() != kindMany {
+		return 0
+	}
+	return uint32(r.laneWord(w.id, laneCursor).Load()) & 0xff
 }
 
 // nextLeased moves the lease on a packed entry past message next and reports
