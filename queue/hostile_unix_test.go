@@ -294,6 +294,46 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// TestLeaseOfTruncated ends a lease whose memory is gone. Nothing of the handle
+// remains after its Close.
+func TestLeaseOfTruncated(t *testing.T) {
+	for name, end := range map[string]func(m *Lease) error{"Ack": (*Lease).Ack, "Nack": (*Lease).Nack} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			path := filepath.Join(t.TempDir(), "q")
+			q := opened(t)(Create(path, &Options{Capacity: 1, MaxMessage: 8}))
+			is.NoErr(q.TryPut([]byte("message")))
+			m, err := q.TryLease()
+			is.NoErr(err)
+			is.NoErr(os.Truncate(path, 0))
+			is.True(errors.Is(end(m), ErrCorrupt))
+			is.NoErr(q.Close())
+			is.True(q.gone)
+		})
+	}
+}
+
+// TestKeepInTruncated keeps the rest of a packed entry for a Lease that sleeps, in
+// memory that is gone: the process lives, and whoever uses the handle learns of it.
+func TestKeepInTruncated(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "q")
+	q := opened(t)(Create(path, &Options{Capacity: 1, MaxMessage: 8}))
+	_, err := q.PutBatch(t.Context(), [][]byte{[]byte("a"), []byte("b")})
+	is.NoErr(err)
+	m, err := q.TryLease()
+	is.NoErr(err)
+	more, err := q.ackOn(m.l)
+	is.NoErr(err)
+	is.True(more)
+	q.get.turn <- struct{}{} // as if one slept
+	is.NoErr(os.Truncate(path, 0))
+	q.keep(m.l)
+	is.True(errors.Is(q.TryPut(nil), ErrCorrupt))
+	is.NoErr(q.Close())
+	is.True(q.gone)
+}
+
 // TestRemovedInUse removes the file of a queue: those who have it open go on,
 // those who wait learn of it.
 func TestRemovedInUse(t *testing.T) {

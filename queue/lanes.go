@@ -61,23 +61,47 @@ func (q *Queue) lane(ctx context.Context, lease bool) (*lane, error) {
 		if l != nil || err != nil {
 			return l, err
 		}
-		if err := ctx.Err(); err != nil {
-			q.unwait(wait)
+		if err := q.waitLane(ctx, wait); err != nil {
 			return nil, err
 		}
-		// Lanes of other processes come free without a word: look again now and then.
-		t := time.NewTimer(maxSleep)
-		select {
-		case <-wait:
-		case <-t.C:
-			q.unwait(wait)
-		case <-ctx.Done():
-			t.Stop()
-			q.unwait(wait)
-			return nil, ctx.Err()
-		}
-		t.Stop()
 	}
+}
+
+// waitLane waits for wait, which laneOrWait returned. Lanes of other processes come
+// free without a word: it returns now and then, to look again.
+func (q *Queue) waitLane(ctx context.Context, wait chan struct{}) error {
+	if err := ctx.Err(); err != nil {
+		q.unwait(wait)
+		return err
+	}
+	t := time.NewTimer(maxSleep)
+	defer t.Stop()
+	select {
+	case <-wait:
+	case <-t.C:
+		q.unwait(wait)
+	case <-ctx.Done():
+		q.unwait(wait)
+		return ctx.Err()
+	}
+	return nil
+}
+
+// laneFreed waits until there may be a lane for a lease, or a kept message, which
+// has its lane.
+func (q *Queue) laneFreed(ctx context.Context) error {
+	l, wait, err := q.laneOrWait(true)
+	switch {
+	case err != nil:
+		return err
+	case l != nil:
+		q.release(l)
+		return nil
+	case q.nkept.Load() > 0: // a keep that did not see us waiting
+		q.unwait(wait)
+		return nil
+	}
+	return q.waitLane(ctx, wait)
 }
 
 // leaseLaneNow returns a lane for a lease, or ErrBusy if it would have to wait.

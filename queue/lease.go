@@ -43,9 +43,9 @@ func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
 // wrapped, if no message is waiting, and ErrBusy if all lanes are in use.
 func (q *Queue) TryLease() (*Lease, error) {
 	m := new(Lease)
-	err := q.leaseNow(m)
+	err := q.tryLease(m, false)
 	if err == ErrEmpty && q.returned() {
-		err = q.leaseNow(m)
+		err = q.tryLease(m, false)
 	}
 	if err != nil {
 		return nil, getError(q.name, err)
@@ -57,39 +57,32 @@ func (q *Queue) leaseInto(ctx context.Context, m *Lease) error {
 	if err := ended(ctx); err != nil {
 		return wrap("lease from", q.name, err)
 	}
-	err := q.tryLease(ctx, m, true)
-	if waitable(err) {
-		err = q.await(ctx, &q.get, func(spin bool) error { return q.tryLease(ctx, m, spin) })
-	}
-	if err != nil {
-		return getError(q.name, err)
-	}
-	return nil
-}
-
-func (q *Queue) tryLease(ctx context.Context, m *Lease, spin bool) error {
-	if l := q.takeKept(); l != nil {
-		return q.leaseWith(l, m, true, spin)
-	}
-	l := q.takeSpare()
-	if l == nil {
-		var err error
-		if l, err = q.lane(ctx, true); err != nil {
-			return err
+	for {
+		err := q.tryLease(m, true)
+		if waitable(err) {
+			err = q.await(ctx, &q.get, func(spin bool) error { return q.tryLease(m, spin) })
+		}
+		if err == ErrBusy { // wait for a lane where nobody waits for us
+			err = q.laneFreed(ctx)
+		} else if err == nil {
+			return nil
+		}
+		if err != nil {
+			return getError(q.name, err)
 		}
 	}
-	return q.leaseWith(l, m, false, spin)
 }
 
-func (q *Queue) leaseNow(m *Lease) error {
+// tryLease leases once, if there is a lane; if spin, it waits a little for a message.
+func (q *Queue) tryLease(m *Lease, spin bool) error {
 	if l := q.takeKept(); l != nil {
-		return q.leaseWith(l, m, true, false)
+		return q.leaseWith(l, m, true, spin)
 	}
 	l, err := q.leaseLaneNow()
 	if err != nil {
 		return err
 	}
-	return q.leaseWith(l, m, false, false)
+	return q.leaseWith(l, m, false, spin)
 }
 
 // leaseWith makes m the lease of a message on l: of the one that l kept, or of one
@@ -253,21 +246,28 @@ func (m *Lease) Nack() error {
 	if err != nil {
 		return wrap("nack in", m.q.label(), err)
 	}
-	return wrap("nack in", m.q.name, m.q.nack(l))
+	kept, err := m.q.nackOn(l)
+	if kept {
+		m.q.keep(l)
+	}
+	return wrap("nack in", m.q.name, err)
 }
 
-func (q *Queue) nack(l *lane) (err error) {
-	defer q.guard(debug.SetPanicOnFault(true), &err)
+// nackOn gives the message on l back and releases l, or reports that there is no room
+// and that l, with the message, is the caller's still.
+func (q *Queue) nackOn(l *lane) (kept bool, err error) {
+	l.begin()
+	defer l.end(&err)
 	err = q.r.giveBack(&l.worker, q.bury)
 	if err == ErrFull {
 		l.next = q.r.leasedNext(&l.worker)
-		q.keep(l)
-		return nil
+		l.keep, l.ok = true, true
+		return true, nil
 	}
 	q.wakeOne(offNotEmpty)
 	q.leaseOver()
-	q.release(l)
-	return err
+	l.ok = true
+	return false, err
 }
 
 // keep stores a lane with a leased message for the next Lease of this handle,
@@ -282,8 +282,15 @@ func (q *Queue) keep(l *lane) {
 		q.unmap()
 		return
 	}
-	if len(q.get.turn) > 0 {
-		q.wakeAll() // somebody of this handle sleeps
+	for len(q.pool.waiters) > 0 { // a Lease among them takes it, the others wait again
+		q.wakeWaiter()
+	}
+	if len(q.get.turn) > 0 { // somebody of this handle sleeps
+		var err error
+		func() {
+			defer q.guard(debug.SetPanicOnFault(true), &err)
+			q.wakeAll()
+		}()
 	}
 }
 

@@ -1,0 +1,103 @@
+package queue
+
+import (
+	"context"
+	"runtime"
+	"testing"
+
+	"github.com/matryer/is"
+)
+
+// asked is a context that says how often somebody asked for its end: once
+// before an operation tries, and again before it waits.
+type asked struct {
+	context.Context
+	times chan struct{}
+}
+
+func newAsked(ctx context.Context) asked { return asked{ctx, make(chan struct{}, 100)} }
+
+func (a asked) Done() <-chan struct{} {
+	a.times <- struct{}{}
+	return a.Context.Done()
+}
+
+// waitsForLane returns when an operation of q waits for a lane.
+func waitsForLane(q *Queue) {
+	for q.waiting.Load() == 0 {
+		runtime.Gosched()
+	}
+}
+
+type leased struct {
+	m   *Lease
+	err error
+}
+
+// A Lease that waits for a lane keeps no Get of the same handle from its message.
+func TestLeaseWithoutLaneBlocksNobody(t *testing.T) {
+	eachForm(t, &Options{Capacity: 4, MaxMessage: 10, Lanes: 8}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		q := open()
+		lease := make(chan leased, 1)
+		go func() { m, err := q.Lease(ctx); lease <- leased{m, err} }()
+		for q.Stats().Waits == 0 { // until it sleeps, for want of a message
+			runtime.Gosched()
+		}
+		var taken []*Reservation
+		for q.waiting.Load() == 0 { // until it looks again, and finds no lane
+			if l, err := q.leaseLaneNow(); err == nil {
+				taken = append(taken, &Reservation{q: q, l: l})
+			}
+			runtime.Gosched()
+		}
+		get := newAsked(ctx)
+		got := make(chan error, 1)
+		go func() { _, err := q.Get(get); got <- err }()
+		for range 2 { // it waits, too
+			<-get.times
+		}
+		is.NoErr(q.Put(ctx, []byte("for Get")))
+		is.NoErr(<-got)
+
+		for _, r := range taken {
+			r.Abort()
+		}
+		is.NoErr(q.Put(ctx, []byte("for Lease")))
+		l := <-lease
+		is.NoErr(l.err)
+		is.Equal(string(l.m.Bytes()), "for Lease")
+		is.NoErr(l.m.Ack())
+	})
+}
+
+// The rest of a packed entry has a lane already: a Lease that waits for one gets it.
+func TestLeaseWithoutLaneGetsTheRest(t *testing.T) {
+	eachForm(t, &Options{Capacity: 4, MaxMessage: 10, Lanes: 8}, func(t *testing.T, is *is.I, open func() *Queue) {
+		ctx := patient(t)
+		q := open()
+		_, err := q.PutBatch(ctx, [][]byte{[]byte("a"), []byte("b"), []byte("c")})
+		is.NoErr(err)
+		first, err := q.Lease(ctx)
+		is.NoErr(err)
+		for l, err := q.leaseLaneNow(); err == nil; l, err = q.leaseLaneNow() {
+			defer q.release(l)
+		}
+		lease := make(chan leased, 1)
+		next := func() { m, err := q.Lease(ctx); lease <- leased{m, err} }
+		go next()
+		waitsForLane(q)
+		is.NoErr(first.Ack())
+		l := <-lease
+		is.NoErr(l.err)
+		is.Equal(string(l.m.Bytes()), "b")
+		go next()
+		waitsForLane(q)
+		is.NoErr(l.m.Nack()) // the queue has room for it
+		is.NoErr(q.Put(ctx, []byte("d")))
+		l = <-lease
+		is.NoErr(l.err)
+		is.Equal(string(l.m.Bytes()), "b")
+		is.NoErr(l.m.Nack())
+	})
+}
