@@ -624,6 +624,114 @@ func TestRemovedWhileWaiting(t *testing.T) {
 	}
 }
 
+// Peek shows as much of a message as is asked for, however the queue stores it.
+func TestPeekLimit(t *testing.T) {
+	is := is.New(t)
+	name := uniqueName(t)
+	q := named(t, name, &Options{Capacity: 4, MaxMessage: 10000, EntrySize: 1024})()
+	msg := make([]byte, 10000) // in three chunks
+	for i := range msg {
+		msg[i] = byte(i % 251)
+	}
+	is.NoErr(q.Put(t.Context(), msg))
+	is.NoErr(q.Put(t.Context(), msg[:100])) // in its entry
+	r, err := OpenReader(name)
+	is.NoErr(err)
+	defer r.Close()
+	for _, limit := range []int{-1, 0, 1, 99, 100, 101, 4096, 4097, 9999, 10000, 1 << 30} {
+		msgs, err := r.Peek(10, limit)
+		is.NoErr(err)
+		is.Equal(len(msgs), 2)
+		for i, size := range []int{10000, 100} {
+			is.Equal(msgs[i].Size, size)
+			is.True(bytes.Equal(msgs[i].Data, msg[:min(max(limit, 0), size)]))
+		}
+	}
+	msgs, err := r.Peek(-1, 10)
+	is.NoErr(err)
+	is.Equal(len(msgs), 0)
+}
+
+// What a batch got before the queue was found removed is not lost.
+func TestGetBatchOfRemoved(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "q")
+	q := opened(t)(Create(path, &Options{Capacity: 4, MaxMessage: 8}))
+	is.NoErr(q.Put(t.Context(), []byte("a")))
+	is.NoErr(q.Put(t.Context(), []byte("b")))
+	is.NoErr(Remove(path))
+	is.True(errors.Is(q.TryPut([]byte("c")), ErrRemoved))
+	msgs, err := q.GetBatch(t.Context(), 10)
+	is.NoErr(err)
+	is.Equal(len(msgs), 2)
+	msgs, err = q.GetBatch(t.Context(), 10)
+	is.True(errors.Is(err, ErrRemoved))
+	is.Equal(len(msgs), 0)
+}
+
+// A batch ends, however fast producers are and whatever its limit is.
+func TestGetBatchEnds(t *testing.T) {
+	is := is.New(t)
+	h, err := newHeap(&Options{Capacity: 4, MaxMessage: 8})
+	is.NoErr(err)
+	open := func() *Queue { q, _, err := h.open(); return opened(t)(q, err) }
+	p, c := open(), open()
+	is.NoErr(p.TryPut([]byte("m")))
+	more := 100
+	c.r.hook = func(s step) {
+		if s == stepDone && more > 0 { // as soon as one message is taken
+			more--
+			is.NoErr(p.TryPut([]byte("m")))
+		}
+	}
+	msgs, err := c.GetBatch(t.Context(), 1000)
+	is.NoErr(err)
+	is.Equal(len(msgs), c.Cap())
+}
+
+// Close of a handle does not change where the messages of its leases go.
+func TestDeadLetterAfterClose(t *testing.T) {
+	is := is.New(t)
+	name := uniqueName(t)
+	q := named(t, name, &Options{Capacity: 4, MaxMessage: 8, MaxAttempts: 1})()
+	is.NoErr(q.Put(t.Context(), []byte("poison")))
+	m, err := q.Lease(t.Context())
+	is.NoErr(err)
+	is.NoErr(q.Close())
+	is.NoErr(m.Nack())
+	d := opened(t)(Open(DeadName(name), nil))
+	msg, err := d.TryGet()
+	is.NoErr(err)
+	is.Equal(string(msg), "poison")
+}
+
+// Laps have 35 bits in a slot, and positions go on.
+func TestLapsBeyondTheSlot(t *testing.T) {
+	is := is.New(t)
+	const beyond = lapMask + 1
+	for _, lap := range []uint64{1, beyond - 1, beyond, beyond + 1, 5*beyond + 7} {
+		w := makeSlot(lap, kindOne, 3, 9)
+		is.True(w.is(lap, kindOne))
+		is.True(!w.is(lap, kindMany))
+		is.True(!w.is(lap+1, kindOne))
+		is.True(!w.is(lap-1, kindOne))
+		is.Equal(w.ahead(lap-1), int64(1))
+		is.Equal(w.ahead(lap+1), int64(-1))
+	}
+	w := newWorld(t, &scenario{}, crashCapacity*(beyond-1))
+	q, _ := w.open(t)
+	defer q.Close()
+	for range 3 * crashCapacity {
+		is.NoErr(q.TryPut([]byte("m")))
+		_, ok := q.r.peekHere(&q.fast.worker) // the short way
+		is.True(ok)
+		_, err := q.TryGet()
+		is.NoErr(err)
+		_, ok = q.r.roomHere(&q.fast.worker)
+		is.True(ok)
+	}
+}
+
 func TestGoldenLayout(t *testing.T) {
 	is := is.New(t)
 	o := Options{Capacity: 2, MaxMessage: 40, EntrySize: 40, Lanes: 1}

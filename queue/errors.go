@@ -14,7 +14,8 @@ var (
 	ErrTooLarge = errors.New("message too large")
 	// ErrClosedWrite: CloseWrite was called, by this or another process.
 	ErrClosedWrite = errors.New("queue is closed for writing")
-	// ErrRemoved: the queue's file was removed while this handle was waiting; nobody new can come.
+	// ErrRemoved: the queue was removed, by Remove or, as a handle that waits finds out, by other means:
+	// nobody new can come. What is there can still be taken.
 	ErrRemoved = errors.New("queue was removed")
 	// ErrBusy: every lane is in use by a live process; see Options.Lanes.
 	ErrBusy = errors.New("all lanes are in use")

@@ -208,9 +208,9 @@ func (q *Queue) drained(l *lane) error {
 	return io.EOF
 }
 
-// GetBatch removes up to max messages and returns them in order. It waits for
-// the first; it does not wait for more. With an error other than those of Get it
-// may return messages too.
+// GetBatch removes up to max messages, out of at most Cap entries, and returns them in
+// order. It waits for the first; it does not wait for more. Only with ErrCorrupt may
+// it return messages too.
 func (q *Queue) GetBatch(ctx context.Context, max int) ([][]byte, error) {
 	var b Batch
 	err := q.GetBatchInto(ctx, &b, max)
@@ -254,8 +254,8 @@ func (q *Queue) tryGetBatch(b *Batch, max int, spin bool) error {
 		return err
 	}
 	err = q.getBatchOn(l, b, max, spin)
-	if len(b.ends) > 0 && (waitable(err) || err == io.EOF) {
-		err = nil
+	if len(b.ends) > 0 && (waitable(err) || err == io.EOF || err == ErrRemoved) {
+		err = nil // the next call says it
 	}
 	b.slice()
 	return err
@@ -276,11 +276,12 @@ func (b *Batch) slice() {
 }
 
 // getBatchOn gets messages until there are max or no more, and releases l. Those
-// messages count as in the hands of this process until all are there.
+// messages count as in the hands of this process until all are there. It ends after
+// a lap, however fast they come.
 func (q *Queue) getBatchOn(l *lane, b *Batch, max int, spin bool) (err error) {
 	l.begin()
 	defer l.end(&err)
-	for len(b.ends) < max && err == nil {
+	for n := uint32(0); n < q.r.capacity && len(b.ends) < max && err == nil; n++ {
 		err = q.getSomeOn(l, b, max-len(b.ends), spin && len(b.ends) == 0)
 	}
 	if len(b.ends) > 0 {
@@ -411,6 +412,7 @@ func (q *Queue) copyPacked(buf []byte, p packed, next uint32, n int, b *Batch) (
 // changed is called when an entry read without owning it made no sense: nil
 // if the slot has changed since, ErrCorrupt if it has not.
 func (q *Queue) changed(l *lane, word slotWord) error {
+	loadsDone()
 	if slotWord(q.r.slot(l.head.index).Load()) != word {
 		return nil
 	}

@@ -334,8 +334,8 @@ func TestKeepInTruncated(t *testing.T) {
 	is.True(q.gone)
 }
 
-// TestRemovedInUse removes the file of a queue: those who have it open go on,
-// those who wait learn of it.
+// TestRemovedInUse removes the file of a queue by hand: a handle that waits finds
+// out, and what is there can be had.
 func TestRemovedInUse(t *testing.T) {
 	is := is.New(t)
 	path := filepath.Join(t.TempDir(), "q")

@@ -298,12 +298,13 @@ func (q *Queue) leaveAll() {
 	q.unmap()
 }
 
-// unmap gives the memory of a closed handle back when nobody uses it any more;
-// mu is held.
+// unmap gives the memory of a closed handle back when nobody uses it any more, and
+// the handle on the dead-letter queue, which a lease may need until then; mu is held.
 func (q *Queue) unmap() {
 	if q.pool.open == 0 && q.pool.pins == 0 && !q.gone {
 		q.gone = true
 		q.os.Close()
+		q.dead.close()
 	}
 }
 

@@ -189,9 +189,10 @@ func (w slotWord) kind() uint32  { return uint32(w>>kindShift) & 7 }
 func (w slotWord) block() uint32 { return uint32(w>>8) & blockMask }
 func (w slotWord) next() uint32  { return uint32(w) & 0xff }
 
-// is reports whether the slot is of that lap and kind.
+// is reports whether the slot is of that lap and kind. Of lap it looks at the bits
+// that a slot has: the shift drops the others.
 func (w slotWord) is(lap uint64, kind uint32) bool {
-	return uint64(w)>>kindShift == lap<<(lapShift-kindShift)|uint64(kind)
+	return uint64(w)^(lap<<lapShift|uint64(kind)<<kindShift) < 1<<kindShift
 }
 
 // filled reports whether the slot holds a message.

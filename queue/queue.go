@@ -375,13 +375,12 @@ func (q *Queue) Close() error {
 	}
 	q.leaveAll()
 	q.mu.Unlock()
-	q.dead.close()
 	return nil
 }
 
-// Remove removes a queue and its dead-letter queue by name. Handles that are
-// open go on working among themselves; those that wait get ErrRemoved. It
-// refuses with ErrNotQueue what is no queue.
+// Remove removes a queue and its dead-letter queue by name. Whoever has it open
+// can take the messages that are there; when there are none, and for each Put, it
+// is ErrRemoved. It refuses with ErrNotQueue what is no queue.
 func Remove(name string) error { return wrap("remove", name, remove(name)) }
 
 func remove(name string) error {

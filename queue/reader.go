@@ -76,9 +76,12 @@ type Peeked struct {
 	Put      time.Time // when it was put, if sampled, else zero
 }
 
-// Peek returns up to max of the oldest messages that are waiting, and up to
+// Peek returns up to max of the oldest messages that are waiting, and the first
 // limit bytes of each. Messages that are taken meanwhile may be missing.
 func (r *Reader) Peek(max, limit int) (msgs []Peeked, err error) {
+	if limit < 0 {
+		limit = 0
+	}
 	err = r.read(func() {
 		g := r.q.r
 		t, h := g.ends()
@@ -104,7 +107,7 @@ func (r *ring) look(pos uint64, limit int) ([]Peeked, bool) {
 	var found []Peeked
 	add := func(i uint32, data []byte, size int) {
 		p := Peeked{
-			Position: pos, Size: size, Data: appendBytes(nil, data[:min(len(data), limit)]),
+			Position: pos, Size: size, Data: data,
 			Attempts: int(attempts(r.blockWord(b, blockTries).Load()).of(i)),
 		}
 		if stamp := r.blockWord(b, blockStamp).Load(); stamp != 0 {
@@ -115,22 +118,41 @@ func (r *ring) look(pos uint64, limit int) ([]Peeked, bool) {
 	switch m := r.meta(b); m.kind() {
 	case kindOne:
 		if msg, ok := r.one(b); ok {
-			add(0, msg, len(msg))
+			add(0, beginning(msg, limit), len(msg))
 		}
 	case kindMany:
 		p, ok := r.packed(b)
 		for i := word.next(); ok && i < p.count; i++ {
 			if msg, ok := p.message(i); ok {
-				add(i, msg, len(msg))
+				add(i, beginning(msg, limit), len(msg))
 			}
 		}
 	case kindLarge:
-		if c := load32(&r.list(b)[0]); c < r.chunks {
-			data := r.chunk(c)
-			add(0, data[:min(len(data), m.length())], m.length())
+		if n := m.length(); n <= r.maxMessage {
+			add(0, r.lookLarge(b, min(n, limit)), n)
 		}
 	}
+	loadsDone()
 	return found, slotWord(slot.Load()) == word
+}
+
+// beginning copies at most limit bytes of the shared msg.
+func beginning(msg []byte, limit int) []byte {
+	return appendBytes(nil, msg[:min(len(msg), limit)])
+}
+
+// lookLarge copies the first n bytes, at most maxMessage, of the message in the
+// chunks that block b lists; fewer if the list makes no sense.
+func (r *ring) lookLarge(b uint32, n int) (data []byte) {
+	list := r.list(b)
+	for i := 0; len(data) < n; i++ {
+		c := load32(&list[i])
+		if c >= r.chunks {
+			break
+		}
+		data = append(data, beginning(r.chunk(c), n-len(data))...)
+	}
+	return data
 }
 
 // Close ends the use of the queue. It is idempotent.
