@@ -49,8 +49,8 @@ const (
 // ErrEmpty is returned by Load of a cell that was never written.
 var ErrEmpty = errors.New("the cell was never written")
 
-// ErrTooLarge is returned for a value longer than the cell's capacity.
-var ErrTooLarge = errors.New("value exceeds the cell's capacity")
+// ErrTooLarge is returned for a value longer than a cell's capacity or a list's slot.
+var ErrTooLarge = errors.New("value too large")
 
 // ErrCorrupt is returned for shared memory that holds what its format forbids.
 var ErrCorrupt = errors.New("corrupt")
@@ -64,7 +64,7 @@ func ByteCellSize(capacity int) int { return cellHeader + cellSlots*strideFor(ca
 // InitByteCell makes an empty cell in mem, which has ByteCellSize(capacity)
 // bytes and is not visible to others yet: call it in Options.Init.
 func InitByteCell(mem []byte, capacity int) error {
-	if capacity <= 0 || len(mem) < ByteCellSize(capacity) {
+	if capacity <= 0 || capacity > len(mem)/cellSlots || len(mem) < ByteCellSize(capacity) {
 		return fmt.Errorf("shm: init cell: %w: capacity %d in %d bytes", os.ErrInvalid, capacity, len(mem))
 	}
 	clear(mem[:cellHeader])

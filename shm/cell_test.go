@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"testing"
@@ -178,4 +179,7 @@ func TestInitByteCell(t *testing.T) {
 	is := is.New(t)
 	is.True(errors.Is(shm.InitByteCell(make([]byte, 100), 10), os.ErrInvalid))
 	is.True(errors.Is(shm.InitByteCell(make([]byte, 10000), 0), os.ErrInvalid))
+	for back := range 200 { // sizes that overflow
+		is.True(errors.Is(shm.InitByteCell(make([]byte, 10000), math.MaxInt-back), os.ErrInvalid))
+	}
 }

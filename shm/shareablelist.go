@@ -64,18 +64,31 @@ func encodeItem(v any) (item, error) {
 		if !utf8.ValidString(v) {
 			return item{}, fmt.Errorf("%w: a string that is not UTF-8 (use []byte)", ErrType)
 		}
-		return encodeBytes([]byte(v), codeStr), nil
+		return encodeBytes([]byte(v), codeStr)
 	case []byte:
-		return encodeBytes(v, codeBytes), nil
+		return encodeBytes(v, codeBytes)
 	}
 	return item{}, fmt.Errorf("%w: a ShareableList holds int64, float64, bool, nil, string and []byte, not %T", ErrType, v)
 }
 
-func encodeBytes(v []byte, code byte) item {
+func encodeBytes(v []byte, code byte) (item, error) {
 	n := 8 * (len(v)/8 + 1)
+	format, err := bytesFormat(n)
+	if err != nil {
+		return item{}, err
+	}
 	b := make([]byte, n)
 	copy(b, v)
-	return item{b, strconv.Itoa(n) + "s", code}
+	return item{b, format, code}, nil
+}
+
+// bytesFormat is the format of a slot of n bytes for str or bytes. It has 8
+// characters: CPython cuts a longer one off, and then can't read the item.
+func bytesFormat(n int) (string, error) {
+	if n > 9999999 {
+		return "", fmt.Errorf("%w: a slot of %d bytes, the format of a list can say 9999999", ErrTooLarge, n)
+	}
+	return strconv.Itoa(n) + "s", nil
 }
 
 // decodeItem turns a slot into a value. Python strips NUL bytes from the end
@@ -113,7 +126,8 @@ func decodeItem(slot []byte, format string, code byte) (any, error) {
 }
 
 // EncodeShareableList returns the memory of a ShareableList with the given items: nil,
-// bool, int, int64, float64, string or []byte.
+// bool, int, int64, float64, string or []byte. A string or []byte of more than
+// 9,999,991 bytes is ErrTooLarge.
 func EncodeShareableList(items []any) ([]byte, error) {
 	var out, data, formats, codes []byte
 	out = binary.NativeEndian.AppendUint64(out, uint64(len(items)))
@@ -129,13 +143,6 @@ func EncodeShareableList(items []any) ([]byte, error) {
 		copy(f[:], it.format)
 		formats = append(formats, f[:]...)
 		codes = append(codes, it.code)
-	}
-	if len(formats) > 0 && len(data) > 99999990 { // a format has 8 characters
-		for i := range items {
-			if len(bytes.TrimRight(formats[8*i:8*i+8], "\x00")) == 8 && codes[i] != codeNumber && codes[i] != codeNone && formats[8*i+7] != 's' {
-				return nil, fmt.Errorf("shm: encode list: item %d: %w", i, ErrTooLarge)
-			}
-		}
 	}
 	out = append(out, data...)
 	out = append(out, formats...)
@@ -214,7 +221,9 @@ func (g listGeometry) set(mem []byte, i int, v any) error {
 		if n > len(slot) { // the padding may not fit where the bytes do
 			it.data = bytes.TrimRight(it.data, "\x00")
 		}
-		it.format = strconv.Itoa(len(slot)) + "s"
+		if it.format, err = bytesFormat(len(slot)); err != nil {
+			return err
+		}
 	}
 	if len(it.data) > len(slot) {
 		return fmt.Errorf("%w: %d bytes in a slot of %d", ErrTooLarge, len(it.data), len(slot))

@@ -97,6 +97,48 @@ func TestListSetAndGet(t *testing.T) {
 	is.Equal(got, true) // a refused Set changes nothing
 }
 
+// A format has 8 characters, so a slot of 10,000,000 bytes can't be described. CPython
+// writes a format without its "s", which no version can read.
+func TestListLongestItem(t *testing.T) {
+	is := is.New(t)
+	longest := strings.Repeat("x", 9_999_991) // with a NUL, 8 times 1,249,999
+	b, err := shm.EncodeShareableList([]any{longest, 1})
+	is.NoErr(err)
+	got, err := shm.DecodeShareableList(b)
+	is.NoErr(err)
+	is.True(got[0] == any(longest))
+	for _, v := range []any{longest + "x", []byte(longest + "x")} {
+		_, err = shm.EncodeShareableList([]any{1, v})
+		is.True(errors.Is(err, shm.ErrTooLarge))
+		is.True(strings.Contains(err.Error(), "item 1"))
+	}
+}
+
+// Another program's slot may be longer than a format can say: a number fits it, text is
+// refused, and nothing is damaged.
+func TestListSetInLongSlot(t *testing.T) {
+	is := is.New(t)
+	const slot = 10_000_000
+	b := binary.NativeEndian.AppendUint64(nil, 1) // one item
+	b = binary.NativeEndian.AppendUint64(b, 0)
+	b = binary.NativeEndian.AppendUint64(b, slot)
+	b = append(b, make([]byte, slot)...)
+	b = append(b, "5s\x00\x00\x00\x00\x00\x00\x01"...)
+	r, err := shm.Anonymous(len(b), &shm.Options{Init: func(m []byte) error { copy(m, b); return nil }})
+	is.NoErr(err)
+	l, err := shm.ShareableListIn(r)
+	is.NoErr(err)
+	defer l.Close()
+	is.True(errors.Is(l.Set(0, "text"), shm.ErrTooLarge))
+	got, err := l.Get(0)
+	is.NoErr(err)
+	is.Equal(got, "\x00\x00\x00\x00\x00")
+	is.NoErr(l.Set(0, 7))
+	got, err = l.Get(0)
+	is.NoErr(err)
+	is.Equal(got, int64(7))
+}
+
 func TestListOpenOfSomethingElse(t *testing.T) {
 	is := is.New(t)
 	name := testName(t)
