@@ -182,6 +182,51 @@ func TestSilentHandshakesHoldUpNobody(t *testing.T) {
 	is.NoErr(roundTrip(t, path, &DialOptions{AuthKey: []byte("k")}))
 }
 
+// One newcomer costs one guest its place, the oldest, whoever left before.
+func TestNewcomerTakesOnePlace(t *testing.T) {
+	is := is.New(t)
+	path, key := filepath.Join(t.TempDir(), "s"), []byte("k")
+	refused := make(chan error, 16)
+	l := listen(t, path, &ListenOptions{
+		AuthKey: key, MaxHandshakes: 3, HandshakeTimeout: watchdog,
+		Refused: func(_ acl.Subject, err error) { refused <- err },
+	})
+	go echo(l)
+	is.NoErr(roundTrip(t, path, &DialOptions{AuthKey: key})) // comes and goes
+	inside := func(n int) {
+		eventually(t, "the guests that have left are gone", func() bool {
+			l.lobby.mu.Lock()
+			defer l.lobby.mu.Unlock()
+			return len(l.lobby.guests) == n
+		})
+	}
+	var silent []*Conn
+	for n := range 3 {
+		inside(n)
+		c, err := Dial(soon(t), path, nil)
+		is.NoErr(err)
+		defer c.Close()
+		_, err = c.Recv(soon(t)) // the challenge: it is inside
+		is.NoErr(err)
+		silent = append(silent, c)
+	}
+	for range 2 {
+		is.NoErr(roundTrip(t, path, &DialOptions{AuthKey: key}))
+		is.True(errors.Is(<-refused, ErrTooManyHandshakes))
+		_, err := silent[0].Recv(soon(t))
+		is.Equal(err, io.EOF)
+		silent = silent[1:]
+		inside(2) // the newcomer has left, and its place is taken again
+		c, err := Dial(soon(t), path, nil)
+		is.NoErr(err)
+		defer c.Close()
+		_, err = c.Recv(soon(t))
+		is.NoErr(err)
+		silent = append(silent, c)
+	}
+	is.Equal(len(refused), 0)
+}
+
 func FuzzHandshake(f *testing.F) {
 	f.Add([]byte(challengeMark+"{sha256}0123456789012345678901234567890123456789"), []byte(welcomeMark), []byte("{sha256}x"))
 	f.Add([]byte(challengeMark+"01234567890123456789"), []byte(failureMark), []byte(""))

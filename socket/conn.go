@@ -161,8 +161,8 @@ func (c *Conn) Close() error {
 	}
 	err := c.file.Close()
 	lately.conn.CompareAndSwap(c, nil)
-	c.in.gate.close()
-	c.out.gate.close()
+	c.in.gate.forget()
+	c.out.gate.forget()
 	c.in.closeFiles()
 	c.out.held.release()
 	c.pinMu.Lock()

@@ -84,11 +84,15 @@ func (g *gate) release() {
 	}
 }
 
-// close forgets the context for good.
-func (g *gate) close() {
+// forget drops the context and the deadline: whoever waits next, by whatever
+// way, waits as long as he likes.
+func (g *gate) forget() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.drop()
+	if g.isSet {
+		g.set(time.Time{})
+	}
 }
 
 func (g *gate) expire(gen uint64) {

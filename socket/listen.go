@@ -234,7 +234,7 @@ func (l *Listener) Close() error {
 	// The file goes first: from then on nobody finds a socket that refuses.
 	err := own.remove()
 	err = errors.Join(err, l.file.Close())
-	l.gate.close()
+	l.gate.forget()
 	own.release()
 	l.reserve.close()
 	if l.lobby != nil {

@@ -90,13 +90,16 @@ func (b *lobby) enter(g *guest) bool {
 	}
 	unproven := map[uint32]int{}
 	for _, o := range b.guests {
-		if !o.proven && !o.out {
+		if o.out {
+			return false // one place for one newcomer: that guest is on its way
+		}
+		if !o.proven {
 			unproven[o.c.peer.UID]++
 		}
 	}
 	most, victim := 0, (*guest)(nil)
 	for _, o := range b.guests {
-		if n := unproven[o.c.peer.UID]; !o.proven && !o.out && n > most {
+		if n := unproven[o.c.peer.UID]; !o.proven && n > most {
 			most, victim = n, o
 		}
 	}

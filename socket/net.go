@@ -34,9 +34,16 @@ func (n netListener) Close() error   { return n.l.Close() }
 func (n netListener) Addr() net.Addr { return &net.UnixAddr{Name: n.l.addr, Net: "unix"} }
 
 // NetConn returns the connection as a plain stream of bytes. Bytes that were
-// already read for messages come first. Afterwards c's own Send and Recv must
-// not be used; closing either closes both.
-func (c *Conn) NetConn() net.Conn { return &netConn{c: c} }
+// already read for messages come first, and no context or time-out of an
+// earlier call matters any more. Afterwards c's own Send and Recv must not be
+// used; closing either closes both.
+func (c *Conn) NetConn() net.Conn {
+	// A context that came twice is still watched, that of the handshake for
+	// one, and acts by the descriptor's deadline.
+	c.in.gate.forget()
+	c.out.gate.forget()
+	return &netConn{c: c}
+}
 
 // PeerOf returns who is at the other end of a net.Conn that came from
 // [Listener.NetListener] or [Conn.NetConn], as in http.Server.ConnContext. The

@@ -88,6 +88,79 @@ func TestNetConn(t *testing.T) {
 	is.True(errors.Is(err, net.ErrClosed))
 }
 
+// A context of an earlier call, be it the handshake's, ends nothing any more,
+// whether it ended before NetConn or ends after it.
+func TestNetConnForgetsContexts(t *testing.T) {
+	is := is.New(t)
+	path, key := filepath.Join(t.TempDir(), "s"), []byte("k")
+	l := listen(t, path, &ListenOptions{AuthKey: key})
+	a, err := Dial(soon(t), path, &DialOptions{AuthKey: key})
+	is.NoErr(err)
+	defer a.Close()
+	b, err := l.Accept(soon(t))
+	is.NoErr(err)
+	defer b.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 2 { // one that comes twice is kept
+		received := make(chan error, 1)
+		go func() {
+			_, err := b.Recv(ctx)
+			received <- err
+		}()
+		eventually(t, "Recv waits", func() bool { return watches(&b.in.gate, ctx) })
+		is.NoErr(a.Send(soon(t), []byte("x")))
+		is.NoErr(<-received)
+	}
+	is.True(watches(&b.in.gate, ctx))
+
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() { close(ended) })
+	nb := b.NetConn()
+	cancel()
+	<-ended
+	is.True(!watches(&b.in.gate, ctx))
+	read := make(chan error, 1)
+	go func() {
+		_, err := nb.Read(make([]byte, 1))
+		read <- err
+	}()
+	_, err = a.NetConn().Write([]byte("y"))
+	is.NoErr(err)
+	is.NoErr(<-read)
+}
+
+// watches reports whether the end of ctx would end a wait at the gate.
+func watches(g *gate, ctx context.Context) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.done != nil && g.done == ctx.Done()
+}
+
+// The deadline that a handshake has does not outlive it.
+func TestNetConnAfterHandshake(t *testing.T) {
+	is := is.New(t)
+	path, key := filepath.Join(t.TempDir(), "s"), []byte("k")
+	l := listen(t, path, &ListenOptions{AuthKey: key})
+	for range 100 { // the end of a context comes when it likes
+		a, err := Dial(soon(t), path, &DialOptions{AuthKey: key})
+		is.NoErr(err)
+		b, err := l.Accept(soon(t))
+		is.NoErr(err)
+		na, nb := a.NetConn(), b.NetConn()
+		read := make(chan error, 1)
+		go func() {
+			_, err := nb.Read(make([]byte, 1))
+			read <- err
+		}()
+		_, err = na.Write([]byte("x"))
+		is.NoErr(err)
+		is.NoErr(<-read)
+		is.NoErr(na.Close())
+		is.NoErr(nb.Close())
+	}
+}
+
 func TestNetConnContinuesAfterMessages(t *testing.T) {
 	is := is.New(t)
 	a, b := pair(t, nil)
