@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -85,11 +84,10 @@ type segment struct {
 
 	refused error // what Options.Populate, Lock and Huge asked for in vain
 
-	mu      sync.Mutex
-	closed  bool
-	waits   *shmsync.WaitSet // made at first use, as is self
-	self    *shmsync.Member
-	cleanup runtime.Cleanup
+	mu     sync.Mutex
+	closed bool
+	waits  *shmsync.WaitSet // made at first use, as is self
+	self   *shmsync.Member
 }
 
 // An object is an open shared-memory object. attached, where the kernel does
@@ -114,10 +112,9 @@ func (o object) close() error {
 
 // newSegment takes over obj and b.
 func newSegment(name string, obj object, b []byte, o Options) *segment {
-	s := &segment{name: name, object: obj, mem: memory.New(b, unmap)}
+	s := &segment{name: name, object: obj, mem: memory.New(name, b, unmap)}
 	markUsed(obj.f)
 	s.refused = place(b, o)
-	s.cleanup = runtime.AddCleanup(s, func(m *memory.Memory) { m.Close() }, s.mem)
 	return s
 }
 
@@ -165,7 +162,6 @@ func (s *segment) Close() error {
 		return nil
 	}
 	s.closed = true
-	s.cleanup.Stop()
 	s.mem.Close()
 	if s.waits != nil {
 		s.waits.Close()

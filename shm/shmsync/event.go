@@ -15,7 +15,7 @@ const EventSize = 8
 //	0  word   generation(30) | waiters(1) | set(1)     generation counts Sets
 //	4  reserved
 type Event struct {
-	mem  *Memory
+	place
 	word *atomic.Uint32
 	set  *WaitSet
 }
@@ -29,27 +29,28 @@ const (
 // NewEvent returns the event at offset off, a multiple of 8, of mem. In zeroed
 // memory it is not set.
 func NewEvent(mem *Memory, off int64, set *WaitSet) (*Event, error) {
-	if err := place(mem, off, EventSize); err != nil {
+	p, err := placeAt(mem, off, EventSize)
+	if err != nil {
 		return nil, err
 	}
-	return &Event{mem: mem, word: word(mem.Bytes(), int(off)), set: set}, nil
+	return &Event{place: p, word: p.word(0), set: set}, nil
 }
 
 // Set sets the event and wakes everybody.
 func (e *Event) Set() error {
-	return e.update("set", func(v uint32) uint32 { return v&^(eventWaiters|eventSet) + eventStep | eventSet })
+	return e.wrap("set", e.update(func(v uint32) uint32 { return v&^(eventWaiters|eventSet) + eventStep | eventSet }))
 }
 
 // Reset makes the event not set.
 func (e *Event) Reset() error {
-	return e.update("reset", func(v uint32) uint32 { return v &^ eventSet })
+	return e.wrap("reset", e.update(func(v uint32) uint32 { return v &^ eventSet }))
 }
 
 // update ends when its swap succeeds: then nobody else's did.
-func (e *Event) update(op string, f func(uint32) uint32) (err error) {
+func (e *Event) update(f func(uint32) uint32) (err error) {
 	mode, open := e.mem.Begin()
 	if !open {
-		return lockError(op, os.ErrClosed)
+		return os.ErrClosed
 	}
 	defer e.mem.End(mode, &err)
 	for {
@@ -66,9 +67,14 @@ func (e *Event) update(op string, f func(uint32) uint32) (err error) {
 
 // IsSet reports whether the event is set.
 func (e *Event) IsSet() (set bool, err error) {
+	set, err = e.isSet()
+	return set, e.wrap("is set", err)
+}
+
+func (e *Event) isSet() (set bool, err error) {
 	mode, open := e.mem.Begin()
 	if !open {
-		return false, lockError("event", os.ErrClosed)
+		return false, os.ErrClosed
 	}
 	defer e.mem.End(mode, &err)
 	return e.word.Load()&eventSet != 0, nil
@@ -76,10 +82,7 @@ func (e *Event) IsSet() (set bool, err error) {
 
 // Wait returns nil when the event is set or was set since the call began.
 func (e *Event) Wait(ctx context.Context) error {
-	if err := e.wait(ctx); err != nil {
-		return lockError("event", err)
-	}
-	return nil
+	return e.wrap("wait", e.wait(ctx))
 }
 
 func (e *Event) wait(ctx context.Context) (err error) {

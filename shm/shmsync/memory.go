@@ -3,6 +3,7 @@ package shmsync
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/ipcctl/ipc/shm/internal/memory"
 )
@@ -14,12 +15,30 @@ type Memory = memory.Memory
 
 // Plain is memory of this process alone, which cannot disappear. It must begin
 // at a multiple of 8.
-func Plain(b []byte) *Memory { return memory.New(b, nil) }
+func Plain(b []byte) *Memory { return memory.New("(plain memory)", b, nil) }
 
-// place checks that n bytes at off, a multiple of 8, lie in mem.
-func place(mem *Memory, off int64, n int) error {
+// place is where an object is.
+type place struct {
+	mem *Memory
+	off int64
+}
+
+// placeAt checks that n bytes at off, a multiple of 8, lie in mem.
+func placeAt(mem *Memory, off int64, n int) (place, error) {
 	if size := int64(mem.Size()); off < 0 || off%8 != 0 || off > size-int64(n) {
-		return fmt.Errorf("shmsync: %w: %d bytes at offset %d of %d (offsets are multiples of 8)", os.ErrInvalid, n, off, size)
+		return place{}, fmt.Errorf("shmsync: %w: %d bytes at offset %d of %d of %q (offsets are multiples of 8)",
+			os.ErrInvalid, n, off, size, mem.Name())
 	}
-	return nil
+	return place{mem, off}, nil
+}
+
+// word is the 32-bit word at off bytes behind the place.
+func (p place) word(off int) *atomic.Uint32 { return word(p.mem.Bytes(), int(p.off)+off) }
+
+// wrap adds operation and place to err; nil stays nil.
+func (p place) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("shmsync: %s at %d of %q: %w", op, p.off, p.mem.Name(), err)
 }

@@ -3,7 +3,6 @@ package shmsync
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"sync/atomic"
 	"time"
@@ -24,7 +23,7 @@ const MutexSize = 8
 // asks the kernel again whether the owner lives: that is also the longest
 // delay after a wake-up that died with the process it woke.
 type Mutex struct {
-	mem  *Memory
+	place
 	word *atomic.Uint32
 	self *Member
 }
@@ -51,13 +50,12 @@ var ErrNotOwner = errors.New("not locked by this handle")
 // NewMutex returns the mutex at offset off, a multiple of 8, of mem. Zeroed
 // memory is an unlocked mutex.
 func NewMutex(mem *Memory, off int64, self *Member) (*Mutex, error) {
-	if err := place(mem, off, MutexSize); err != nil {
+	p, err := placeAt(mem, off, MutexSize)
+	if err != nil {
 		return nil, err
 	}
-	return &Mutex{mem: mem, word: word(mem.Bytes(), int(off)), self: self}, nil
+	return &Mutex{place: p, word: p.word(0), self: self}, nil
 }
-
-func lockError(op string, err error) error { return fmt.Errorf("shmsync: %s: %w", op, err) }
 
 // Lock takes the mutex. ErrOwnerDead means that it is taken, too. It ends with
 // an error that wraps ctx.Err() when ctx ends first, and with os.ErrClosed
@@ -66,31 +64,25 @@ func (m *Mutex) Lock(ctx context.Context) error {
 	if ok, err := m.swap(0, m.self.id); ok {
 		return nil
 	} else if err != nil {
-		return lockError("lock", err)
+		return m.wrap("lock", err)
 	}
 	dead, err := m.lockSlow(ctx)
-	if err != nil {
-		return lockError("lock", err)
+	if err == nil && dead {
+		err = ErrOwnerDead
 	}
-	if dead {
-		return lockError("lock", ErrOwnerDead)
-	}
-	return nil
+	return m.wrap("lock", err)
 }
 
 // TryLock takes the mutex if nobody alive holds it. It never sleeps.
 func (m *Mutex) TryLock() (bool, error) {
 	if ok, err := m.swap(0, m.self.id); ok || err != nil {
-		return ok, err
+		return ok, m.wrap("try lock", err)
 	}
 	ok, dead, err := m.tryOnce()
-	if err != nil {
-		return false, lockError("try lock", err)
+	if err == nil && dead {
+		err = ErrOwnerDead
 	}
-	if dead {
-		return true, lockError("try lock", ErrOwnerDead)
-	}
-	return ok, nil
+	return ok, m.wrap("try lock", err)
 }
 
 // swap is one guarded CompareAndSwap.
@@ -181,12 +173,9 @@ func (m *Mutex) Unlock() error {
 	if ok, err := m.swap(m.self.id, 0); ok {
 		return nil
 	} else if err != nil {
-		return lockError("unlock", err)
+		return m.wrap("unlock", err)
 	}
-	if err := m.unlockSlow(); err != nil {
-		return lockError("unlock", err)
-	}
-	return nil
+	return m.wrap("unlock", m.unlockSlow())
 }
 
 func (m *Mutex) unlockSlow() (err error) {
@@ -212,14 +201,16 @@ func (m *Mutex) unlockSlow() (err error) {
 
 // Repaired declares what the mutex protects whole again after ErrOwnerDead.
 // The caller holds the lock.
-func (m *Mutex) Repaired() (err error) {
+func (m *Mutex) Repaired() error { return m.wrap("repaired", m.repaired()) }
+
+func (m *Mutex) repaired() (err error) {
 	mode, open := m.mem.Begin()
 	if !open {
-		return lockError("repaired", os.ErrClosed)
+		return os.ErrClosed
 	}
 	defer m.mem.End(mode, &err)
 	if m.word.Load()&idMask != m.self.id {
-		return lockError("repaired", ErrNotOwner)
+		return ErrNotOwner
 	}
 	m.word.And(^uint32(inconsistentBit))
 	return nil

@@ -22,7 +22,7 @@ const semHeader = 8
 //	4       waiting   1: somebody may sleep
 //	8+4i    permit i  the owner's id, 0: free
 type Semaphore struct {
-	mem     *Memory
+	place
 	self    *Member
 	changes *atomic.Uint32
 	waiting *atomic.Uint32
@@ -41,13 +41,13 @@ func NewSemaphore(mem *Memory, off int64, n int, self *Member) (*Semaphore, erro
 	if n <= 0 || n > MaxPermits {
 		return nil, fmt.Errorf("shmsync: %w: %d permits (1 to %d)", os.ErrInvalid, n, MaxPermits)
 	}
-	if err := place(mem, off, SemaphoreSize(n)); err != nil {
+	p, err := placeAt(mem, off, SemaphoreSize(n))
+	if err != nil {
 		return nil, err
 	}
-	b := mem.Bytes()[off:]
-	s := &Semaphore{mem: mem, self: self, changes: word(b, 0), waiting: word(b, 4)}
+	s := &Semaphore{place: p, self: self, changes: p.word(0), waiting: p.word(4)}
 	for i := range n {
-		s.permit = append(s.permit, word(b, semHeader+4*i))
+		s.permit = append(s.permit, p.word(semHeader+4*i))
 	}
 	return s, nil
 }
@@ -55,10 +55,7 @@ func NewSemaphore(mem *Memory, off int64, n int, self *Member) (*Semaphore, erro
 // Acquire takes one permit, waiting for one until ctx ends. os.ErrClosed means
 // that the memory was closed.
 func (s *Semaphore) Acquire(ctx context.Context) error {
-	if err := s.acquire(ctx); err != nil {
-		return lockError("acquire", err)
-	}
-	return nil
+	return s.wrap("acquire", s.acquire(ctx))
 }
 
 // acquire ends when it has a permit or Wait returns an error.
@@ -125,17 +122,19 @@ func (s *Semaphore) keep(i int) {
 
 // Release gives one permit of this handle back. ErrNotOwner means that it has
 // none.
-func (s *Semaphore) Release() (err error) {
+func (s *Semaphore) Release() error { return s.wrap("release", s.release()) }
+
+func (s *Semaphore) release() (err error) {
 	mode, open := s.mem.Begin()
 	if !open {
-		return lockError("release", os.ErrClosed)
+		return os.ErrClosed
 	}
 	defer s.mem.End(mode, &err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.mine)
 	if n == 0 {
-		return lockError("release", ErrNotOwner)
+		return ErrNotOwner
 	}
 	i := s.mine[n-1]
 	s.mine = s.mine[:n-1]

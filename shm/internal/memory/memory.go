@@ -11,6 +11,7 @@ package memory
 
 import (
 	"errors"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 )
@@ -23,20 +24,34 @@ const closedBit = 1 << 62
 // Memory is a range of bytes with a count of its users. Its methods may be
 // called concurrently.
 type Memory struct {
+	*body
+	name string
+}
+
+// body is what is needed to close a Memory that nobody has any more.
+type body struct {
 	bytes []byte
 	state atomic.Int64
 	freed atomic.Bool
 	free  func([]byte)
 }
 
-// New takes over b. When Memory has been closed and its last user has left,
-// free is called once with exactly b; nil leaves b to the garbage collector.
-func New(b []byte, free func([]byte)) *Memory {
-	return &Memory{bytes: b, free: free}
+// New takes over b, of the object name. When Memory has been closed, or nobody
+// refers to it any more, and its last user has left, free is called once with
+// exactly b; nil leaves b to the garbage collector.
+func New(name string, b []byte, free func([]byte)) *Memory {
+	m := &Memory{&body{bytes: b, free: free}, name}
+	if free != nil {
+		runtime.AddCleanup(m, func(b *body) { b.Close() }, m.body)
+	}
+	return m
 }
 
+// Name is the object's name, for errors.
+func (m *Memory) Name() string { return m.name }
+
 // Enter registers a user; false means closed. Every true needs one Leave.
-func (m *Memory) Enter() bool {
+func (m *body) Enter() bool {
 	if m.state.Add(1) < closedBit {
 		return true
 	}
@@ -45,7 +60,7 @@ func (m *Memory) Enter() bool {
 }
 
 // Leave ends what Enter began.
-func (m *Memory) Leave() {
+func (m *body) Leave() {
 	if m.state.Add(-1) == closedBit {
 		m.release()
 	}
@@ -53,7 +68,7 @@ func (m *Memory) Leave() {
 
 // Close refuses new users from now on. It does not wait for those inside: the
 // last of them releases the bytes. It reports whether this call closed it.
-func (m *Memory) Close() bool {
+func (m *body) Close() bool {
 	old := m.state.Or(closedBit)
 	if old == 0 {
 		m.release()
@@ -62,20 +77,20 @@ func (m *Memory) Close() bool {
 }
 
 // Closed reports whether Close was called.
-func (m *Memory) Closed() bool { return m.state.Load() >= closedBit }
+func (m *body) Closed() bool { return m.state.Load() >= closedBit }
 
 // release runs free once: an Enter refused after the end passes here again.
-func (m *Memory) release() {
+func (m *body) release() {
 	if m.freed.CompareAndSwap(false, true) && m.free != nil {
 		m.free(m.bytes)
 	}
 }
 
 // Bytes is the whole range. Preconditions: the caller is inside.
-func (m *Memory) Bytes() []byte { return m.bytes }
+func (m *body) Bytes() []byte { return m.bytes }
 
 // Size needs no Enter: it never changes.
-func (m *Memory) Size() int { return len(m.bytes) }
+func (m *body) Size() int { return len(m.bytes) }
 
 // Begin opens a guarded operation in the calling goroutine; ok is false when
 // the memory is closed. The caller then defers End with what Begin returned:
@@ -83,7 +98,7 @@ func (m *Memory) Size() int { return len(m.bytes) }
 //	old, ok := m.Begin()
 //	if !ok { return os.ErrClosed }
 //	defer m.End(old, &err)
-func (m *Memory) Begin() (old, ok bool) {
+func (m *body) Begin() (old, ok bool) {
 	if !m.Enter() {
 		return false, false
 	}
@@ -92,7 +107,7 @@ func (m *Memory) Begin() (old, ok bool) {
 
 // End must be deferred directly: it recovers. A fault inside the bytes is
 // stored in *err; every other panic goes on.
-func (m *Memory) End(old bool, err *error) {
+func (m *body) End(old bool, err *error) {
 	debug.SetPanicOnFault(old)
 	if p := recover(); p != nil {
 		in := m.owns(p)
@@ -108,7 +123,7 @@ func (m *Memory) End(old bool, err *error) {
 
 // owns reports whether the panic p is a fault at an address in the bytes, or
 // in the rest of their last page.
-func (m *Memory) owns(p any) bool {
+func (m *body) owns(p any) bool {
 	f, ok := p.(interface{ Addr() uintptr })
 	if !ok {
 		return false

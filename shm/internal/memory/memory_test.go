@@ -14,7 +14,7 @@ func TestFreedOnceAfterTheLast(t *testing.T) {
 	is := is.New(t)
 	for range 300 {
 		var freed, inside atomic.Int32
-		m := New(make([]byte, 8), func([]byte) {
+		m := New("m", make([]byte, 8), func([]byte) {
 			if inside.Load() != 0 {
 				t.Error("freed under a user")
 			}
@@ -53,7 +53,7 @@ func (addressed) Error() string   { return "fault" }
 // Only an address inside, up to the end of the last page, is ours.
 func TestEndTakesOwnFaultsOnly(t *testing.T) {
 	is := is.New(t)
-	m := New(make([]byte, 100), nil)
+	m := New("m", make([]byte, 100), nil)
 	first, last := span(m.Bytes())
 	operation := func(p any) (passed any, err error) {
 		defer func() { passed = recover() }()
