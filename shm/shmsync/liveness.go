@@ -93,11 +93,8 @@ func (l *Liveness) Unlock(i int) error {
 		if _, mine := l.held[i]; !mine {
 			return errors.New("not held")
 		}
-		if err := l.locks.unlock(i); err != nil {
-			return err
-		}
-		delete(l.held, i)
-		return nil
+		delete(l.held, i) // with an error too: it may be had again
+		return l.locks.unlock(i)
 	})
 }
 

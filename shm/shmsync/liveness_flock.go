@@ -66,7 +66,10 @@ func (k flockLocks) try(i int) (bool, error) {
 func (k flockLocks) unlock(i int) error {
 	f := k.open[i]
 	delete(k.open, i)
-	err := os.Remove(k.path(i)) // first: the lock still keeps others out
+	var err error
+	if rundir.SameFile(f, k.path(i)) { // else somebody took it away, and it may be another's now
+		err = os.Remove(k.path(i)) // first: the lock still keeps others out
+	}
 	return errors.Join(err, f.Close())
 }
 

@@ -84,6 +84,34 @@ func testExcludes(t *testing.T, kind func(*os.File) (locks, error)) {
 	is.True(held(openLivenessBy(t, f, kind), 9))
 }
 
+// Somebody who cleans a temporary directory takes the file of a lock away. To give
+// such a lock up is no error, it can be taken again, and whoever took it meanwhile
+// keeps it.
+func TestFlockFileRemoved(t *testing.T) {
+	is := is.New(t)
+	f := tempFile(t)
+	l := openLivenessBy(t, f, openFlocks)
+	for range 2 {
+		ok, err := l.TryLock(5)
+		is.NoErr(err)
+		is.True(ok)
+		is.NoErr(os.Remove(l.locks.(flockLocks).path(5)))
+		is.NoErr(l.Unlock(5))
+	}
+	ok, err := l.TryLock(5)
+	is.NoErr(err)
+	is.True(ok)
+	is.NoErr(os.Remove(l.locks.(flockLocks).path(5)))
+	other := openLivenessBy(t, f, openFlocks)
+	ok, err = other.TryLock(5)
+	is.NoErr(err)
+	is.True(ok)
+	is.NoErr(l.Close())
+	ok, err = openLivenessBy(t, f, openFlocks).Held(5)
+	is.NoErr(err)
+	is.True(ok)
+}
+
 // childHolder locks index 3 of the object of descriptor 3 with a kind of locks.
 func childHolder(args []string) error {
 	l, err := newLiveness(os.NewFile(3, "object"), kinds[args[0]])
