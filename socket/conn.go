@@ -134,11 +134,13 @@ func (c *Conn) Addr() string { return c.addr }
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
 
 // CloseWrite tells the peer that no more messages follow: its Recv returns
-// io.EOF. Messages of SendBuffered go out first. Receiving goes on.
+// io.EOF. Messages of SendBuffered go out first. Receiving goes on; sending
+// more is an error that wraps os.ErrClosed.
 func (c *Conn) CloseWrite(ctx context.Context) error {
 	if err := c.Flush(ctx); err != nil {
 		return err
 	}
+	c.out.ended.Store(true)
 	var serr error
 	err := c.raw.Control(func(fd uintptr) { serr = sysShutdownWrite(int(fd)) })
 	if err = errors.Join(err, serr); err != nil {
@@ -155,7 +157,7 @@ func (c *Conn) Close() error {
 	if c.closed.Load() {
 		return nil
 	}
-	c.out.flushNow()
+	c.out.flushLast()
 	if c.closed.Swap(true) {
 		return nil
 	}

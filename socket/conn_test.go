@@ -157,6 +157,54 @@ func TestCloseSendsWhatIsBuffered(t *testing.T) {
 	is.Equal(err, io.EOF)
 }
 
+// Whoever has the turn for a moment while Close comes, such as the goroutine
+// that looks whether the sender has paused, costs nobody a message.
+func TestCloseSendsWhatIsBufferedInItsTurn(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	a.out.flushing = true // nobody else shall send it
+	is.NoErr(a.SendBuffered(soon(t), []byte("x")))
+	is.True(a.out.turn.tryLock())
+	closed := make(chan error, 1)
+	go func() { closed <- a.Close() }()
+	for range 1000 {
+		runtime.Gosched() // let it try
+	}
+	a.out.turn.unlock()
+	m, err := b.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "x")
+	is.NoErr(<-closed)
+}
+
+// After CloseWrite it is not the peer that is blamed.
+func TestSendAfterCloseWrite(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	is.NoErr(a.CloseWrite(soon(t)))
+	for name, send := range map[string]func() error{
+		"Send":       func() error { return a.Send(soon(t), []byte("x")) },
+		"long":       func() error { return a.Send(soon(t), pattern(1<<20)) },
+		"files":      func() error { return a.Send(soon(t), []byte("x"), os.Stdin) },
+		"SendHandle": func() error { return a.SendHandle(soon(t), os.Stdin) },
+		"SendFrames": func() error {
+			_, err := a.SendFrames(soon(t), frame.Append(nil, []byte("x")))
+			return err
+		},
+	} {
+		err := send()
+		if !errors.Is(err, os.ErrClosed) || errors.Is(err, ErrPeerClosed) {
+			t.Errorf("%s: error = %v, want os.ErrClosed", name, err)
+		}
+	}
+	_, err := b.Recv(soon(t))
+	is.Equal(err, io.EOF)
+	is.NoErr(b.Send(soon(t), []byte("still heard")))
+	m, err := a.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "still heard")
+}
+
 func TestConcurrentCallersGetWholeMessages(t *testing.T) {
 	is := is.New(t)
 	a, b := pair(t, nil)

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -35,7 +36,7 @@ func (c *Conn) Send(ctx context.Context, msg []byte, files ...*os.File) error {
 
 // SendBuffered takes a copy of msg and sends it soon, together with others:
 // streams of small messages are many times faster than by Send. It waits only
-// while 64 KiB are buffered and the peer does not read.
+// while the peer does not read and the kernel takes no more.
 //
 // Buffered messages go out in order, before the next Send, when Recv has to
 // wait, by Flush, and otherwise as soon as the sender pauses, or at most a few
@@ -93,7 +94,7 @@ type outbound struct {
 	rights  []byte // control message for the first byte that goes out
 	n       int
 	err     error
-	waiting bool
+	waiting atomic.Bool           // has had to wait for room
 	attempt func(fd uintptr) bool // out.try, bound once
 	spin    spinner
 
@@ -101,6 +102,8 @@ type outbound struct {
 
 	// buffered is true while fw may hold messages of SendBuffered.
 	buffered atomic.Bool
+
+	ended atomic.Bool // by CloseWrite
 
 	flushing bool   // flushIfPaused is on its way
 	taken    uint64 // messages of SendBuffered
@@ -187,8 +190,8 @@ func (out *outbound) flushIfPaused() {
 // settle ends a call. Precondition: the caller has the turn.
 func (out *outbound) settle() {
 	out.ctx = nil
-	if out.waiting {
-		out.waiting = false
+	if out.waiting.Load() {
+		out.waiting.Store(false)
 		out.gate.release()
 	}
 	out.noteBuffered()
@@ -234,13 +237,29 @@ func (out *outbound) buffer(ctx context.Context, msg []byte) error {
 
 // flushNow sends as much of what is buffered as goes out without waiting.
 func (out *outbound) flushNow() {
-	if !out.buffered.Load() || !out.turn.tryLock() {
-		return
+	if out.buffered.Load() && out.turn.tryLock() {
+		out.flushInTurn()
 	}
+}
+
+// flushInTurn is the rest of flushNow. It lets go of the turn.
+func (out *outbound) flushInTurn() {
 	out.ctx = nil
 	_ = out.fw.Flush()
 	out.settle()
 	out.turn.unlock()
+}
+
+// flushLast is flushNow for Close. Whoever has the turn now may have it for a
+// look alone, so it is waited for, unless there is no room in the kernel.
+func (out *outbound) flushLast() {
+	for out.buffered.Load() && !out.waiting.Load() {
+		if out.turn.tryLock() {
+			out.flushInTurn()
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 // Write makes out the stream that the frame.Writer writes.
@@ -268,10 +287,18 @@ func (out *outbound) WriteVector(p, q []byte) (int, error) {
 			continue
 		}
 		out.p, out.q = nil, nil
-		return done, out.c.cause(err)
+		return done, out.cause(err)
 	}
 	out.p, out.q = nil, nil
 	return done, nil
+}
+
+// cause is Conn.cause for a write: after CloseWrite the broken pipe is ours.
+func (out *outbound) cause(err error) error {
+	if err == syscall.EPIPE && out.ended.Load() {
+		return fmt.Errorf("after CloseWrite: %w", os.ErrClosed)
+	}
+	return out.c.cause(err)
 }
 
 // interrupted says why a wait ended without room to write; nil means that an
@@ -290,7 +317,7 @@ func (out *outbound) interrupted(err error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	out.waiting = true
+	out.waiting.Store(true)
 	out.gate.watch(ctx, time.Time{})
 	return nil
 }
@@ -301,8 +328,8 @@ func (out *outbound) try(fd uintptr) bool {
 	if out.err != syscall.EAGAIN || out.ctx == nil || out.poll(fd) {
 		return true
 	}
-	if !out.waiting {
-		out.waiting = true
+	if !out.waiting.Load() {
+		out.waiting.Store(true)
 		out.gate.watch(out.ctx, time.Time{})
 	}
 	return false
