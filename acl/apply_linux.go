@@ -33,7 +33,7 @@ func apply(path string, p *Policy, resource string) (FileAccess, error) {
 	err = unix.Setxattr(held, "system.posix_acl_access", encodePosixACL(a), 0)
 	if err == unix.EOPNOTSUPP {
 		a = a.withoutEntries("this file system has no POSIX ACLs")
-		err = unix.Fchmodat(unix.AT_FDCWD, held, uint32(a.Mode), 0)
+		return a, os.NewSyscallError("fchmodat", unix.Fchmodat(unix.AT_FDCWD, held, uint32(a.Mode), 0))
 	}
 	return a, os.NewSyscallError("setxattr system.posix_acl_access", err)
 }

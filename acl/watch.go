@@ -137,14 +137,7 @@ func (w *Watcher) Subscribe(f func(Change)) (cancel func()) {
 // and to changes in the users and groups of the host. It returns when the
 // policy is in force and the subscribers know, or with the error of Load. After
 // Close it returns os.ErrClosed.
-func (w *Watcher) Reload() error {
-	select {
-	case <-w.stop:
-		return fmt.Errorf("acl: reload %q: %w", w.path, os.ErrClosed)
-	default:
-	}
-	return w.reload(true)
-}
+func (w *Watcher) Reload() error { return w.reload(true) }
 
 // Close ends the watching; the last policy goes on deciding. Subscribers are
 // not called after it returns.
@@ -193,6 +186,11 @@ func (w *Watcher) load() loaded {
 func (w *Watcher) reload(force bool) error {
 	w.reloading.Lock()
 	defer w.reloading.Unlock()
+	select {
+	case <-w.stop: // Close may have waited for the lock as well, and got it first
+		return fmt.Errorf("acl: reload %q: %w", w.path, os.ErrClosed)
+	default:
+	}
 	l := w.load()
 	previous := w.current.Load()
 	change := Change{Policy: previous, Previous: previous, Err: l.err}

@@ -253,6 +253,34 @@ func TestWatchEnds(t *testing.T) {
 	})
 }
 
+// A Reload that comes to its turn only after Close has returned tells nobody.
+func TestWatchCloseOvertakesReload(t *testing.T) {
+	is := is.New(t)
+	path := write(t, t.TempDir(), "app.acl", "allow any put queue:a\n")
+	for range 200 { // who comes first is left to chance
+		w, err := Watch(path, &WatchOptions{Interval: time.Hour, Poll: true})
+		is.NoErr(err)
+		var closed, late atomic.Bool
+		w.Subscribe(func(Change) { late.Store(late.Load() || closed.Load()) })
+		start := make(chan struct{})
+		var reloads sync.WaitGroup
+		for range 16 {
+			reloads.Go(func() {
+				<-start
+				if err := w.Reload(); err != nil && !errors.Is(err, os.ErrClosed) {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		runtime.Gosched()
+		is.NoErr(w.Close())
+		closed.Store(true)
+		reloads.Wait()
+		is.True(!late.Load()) // no subscriber is called after Close
+	}
+}
+
 func TestWatchRefusesBadStart(t *testing.T) {
 	is := is.New(t)
 	_, err := Watch(filepath.Join(t.TempDir(), "none"), nil)
