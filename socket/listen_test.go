@@ -261,6 +261,23 @@ func TestCloseUnlinksOnlyItsOwn(t *testing.T) {
 	is.NoErr(err) // the other program's socket is still there
 }
 
+// Close unlinks only its own lock file, too.
+func TestCloseLeavesAnothersLock(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l := listen(t, path, nil)
+	is.NoErr(os.Remove(path))
+	is.NoErr(os.Remove(path + ".lock")) // somebody tidied up
+	other := listen(t, path, nil)
+	is.NoErr(l.Close())
+	_, err := os.Lstat(path)
+	is.NoErr(err) // the other listener's socket
+	_, err = os.Lstat(path + ".lock")
+	is.NoErr(err) // and its lock
+	is.NoErr(other.Close())
+	is.Equal(entries(t, filepath.Dir(path)), []string{})
+}
+
 func TestBadAddresses(t *testing.T) {
 	dir := t.TempDir()
 	for addr, want := range map[string]error{

@@ -120,8 +120,13 @@ func (p *place) lockFile(fd int, name string) (bool, error) {
 	if err != nil {
 		return false, os.NewSyscallError("flock", err)
 	}
-	now, err := p.stat(name)
-	return err == nil && inodeOf(&now) == inodeOf(&st), nil
+	return p.has(name, inodeOf(&st)), nil
+}
+
+// has reports whether the file called name is the one that id tells of.
+func (p *place) has(name string, id inode) bool {
+	st, err := p.stat(name)
+	return err == nil && inodeOf(&st) == id
 }
 
 // noteBinding is the lock file's text while its owner makes the socket.
@@ -330,13 +335,17 @@ func (o *ownership) remove() error {
 	return o.place.unlink(o.self)
 }
 
-// release unlinks the lock file and lets go of the lock. Precondition: the
-// socket file is removed.
+// release unlinks the lock file, if it is still ours, and lets go of the lock.
+// Precondition: the socket file is removed.
 func (o *ownership) release() {
 	if !o.held {
 		return
 	}
-	_ = unix.Unlinkat(o.place.dir, o.place.beside(".lock"), 0)
+	name := o.place.beside(".lock")
+	var st unix.Stat_t
+	if unix.Fstat(o.lock, &st) == nil && o.place.has(name, inodeOf(&st)) {
+		_ = unix.Unlinkat(o.place.dir, name, 0)
+	}
 	o.abandon()
 }
 
