@@ -311,7 +311,7 @@ func TestBadInput(t *testing.T) {
 	}
 	for _, o := range []Options{
 		{Capacity: -1}, {Capacity: maxBlocks}, {MaxMessage: -1}, {MaxMessage: 1 << 31 >> 1 << 1 >> 1, Memory: 100},
-		{Lanes: 5000}, {Memory: 1}, {DeadLetters: 3}, {MaxAttempts: -1},
+		{Lanes: 5000}, {Memory: 1}, {DeadLetters: 3}, {MaxAttempts: -1}, {MaxAttempts: triesMask + 1},
 	} {
 		_, err := Create(name, &o)
 		if !errors.Is(err, errOption) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -38,6 +39,7 @@ type lane struct {
 // the atomic fields.
 type pool struct {
 	idle    []*lane
+	unused  int     // of them were not needed since leaveUnused
 	kept    []*lane // leased, waiting for the next Lease of this handle
 	open    int     // lanes joined
 	leased  int     // of them leased
@@ -205,6 +207,7 @@ func (q *Queue) pick(lease bool) *lane {
 	if n := len(q.pool.idle); n > 0 {
 		l = q.pool.idle[n-1]
 		q.pool.idle = q.pool.idle[:n-1]
+		q.pool.unused = min(q.pool.unused, n-1)
 	} else {
 		l = q.takeSpare()
 	}
@@ -293,9 +296,22 @@ func (q *Queue) leaveAll() {
 		q.leave(l.id)
 		q.left(l)
 	}
-	q.pool.idle = nil
+	q.pool.idle, q.pool.unused = nil, 0
 	q.leaveKept()
 	q.unmap()
+}
+
+// leaveUnused ends the idle lanes that nobody has needed since the last time: after
+// many leases at once, a handle comes back to the fast lane and one more.
+func (q *Queue) leaveUnused() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, l := range q.pool.idle[:q.pool.unused] {
+		q.leave(l.id)
+		q.left(l)
+	}
+	q.pool.idle = slices.Delete(q.pool.idle, 0, q.pool.unused)
+	q.pool.unused = len(q.pool.idle)
 }
 
 // unmap gives the memory of a closed handle back when nobody uses it any more, and

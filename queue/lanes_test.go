@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"testing"
 
@@ -100,4 +101,42 @@ func TestLeaseWithoutLaneGetsTheRest(t *testing.T) {
 		is.Equal(string(l.m.Bytes()), "b")
 		is.NoErr(l.m.Nack())
 	})
+}
+
+// A handle keeps lanes that it had for many leases only while it needs them: others
+// can open the queue when it has had nothing to do for a while.
+func TestUnusedLanesComeFree(t *testing.T) {
+	is := is.New(t)
+	ctx := patient(t)
+	name := uniqueName(t)
+	q, err := Create(name, &Options{Capacity: 8, MaxMessage: 8, Lanes: 8})
+	is.NoErr(err)
+	defer Remove(name)
+	defer q.Close()
+	var leases []*Lease
+	for range 7 {
+		is.NoErr(q.Put(ctx, []byte("m")))
+		m, err := q.Lease(ctx)
+		is.NoErr(err)
+		leases = append(leases, m)
+	}
+	_, err = Open(name, nil)
+	is.True(errors.Is(err, ErrBusy))
+	for _, m := range leases {
+		is.NoErr(m.Ack())
+	}
+	got := make(chan error, 1)
+	go func() { _, err := q.Get(ctx); got <- err }() // it waits
+	for range 6 {                                    // all but the two that it keeps
+		other, err := Open(name, nil)
+		for ; errors.Is(err, ErrBusy) && ctx.Err() == nil; other, err = Open(name, nil) {
+			runtime.Gosched()
+		}
+		is.NoErr(err)
+		defer other.Close()
+	}
+	_, err = Open(name, nil)
+	is.True(errors.Is(err, ErrBusy))
+	is.NoErr(q.Put(ctx, []byte("m")))
+	is.NoErr(<-got)
 }

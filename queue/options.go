@@ -31,13 +31,16 @@ type Options struct {
 	// what the budget allows, but not less than 1 KiB.
 	EntrySize int
 
-	// Lanes is how many operations and leases can be under way at a time in
-	// all processes together; 0 means 64, the most is 4,096. Each open queue
-	// uses one or two, and each lease one more.
+	// Lanes is how many operations, leases and reservations can be under way at
+	// a time in all processes together; 0 means 64, the most is 4,096. Each open
+	// queue has one or two, up to four while its goroutines operate at the same
+	// time, and one more for each lease and reservation. It gives back what it
+	// had more when it has waited for a while, or is closed.
 	Lanes int
 
 	// MaxAttempts is after how many deliveries by Lease without an Ack a
-	// message moves to the dead-letter queue; 0 means never.
+	// message moves to the dead-letter queue; 0 means never, the most is
+	// 1,073,741,823.
 	MaxAttempts int
 
 	// DeadLetters is the capacity of the dead-letter queue; 0 means Capacity,
@@ -92,8 +95,8 @@ func (o *Options) plan() (geometry, error) {
 		return geometry{}, fmt.Errorf("%w: Capacity is %d, the limit with %d lanes is %d", errOption, opt.Capacity, opt.Lanes, maxBlocks-opt.Lanes)
 	case opt.MaxMessage > maxChunkSize || opt.EntrySize > maxChunkSize:
 		return geometry{}, fmt.Errorf("%w: MaxMessage is %d and EntrySize %d, the limit is %d", errOption, opt.MaxMessage, opt.EntrySize, maxChunkSize)
-	case int64(opt.MaxAttempts) > 1<<31:
-		return geometry{}, fmt.Errorf("%w: MaxAttempts is %d", errOption, opt.MaxAttempts)
+	case opt.MaxAttempts > triesMask:
+		return geometry{}, fmt.Errorf("%w: MaxAttempts is %d, the limit is %d", errOption, opt.MaxAttempts, triesMask)
 	}
 	g := geometry{
 		capacity: uint32(opt.Capacity), lanes: uint32(opt.Lanes),

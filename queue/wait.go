@@ -129,8 +129,8 @@ func ended(ctx context.Context) error {
 // waitable reports whether err says to wait for the other side.
 func waitable(err error) bool { return err == ErrFull || err == ErrEmpty }
 
-// lookAround looks for the dead and for the queue's own end, at most every
-// maxSleep. It reports whether it did.
+// lookAround looks for the dead and for the queue's own end, and gives lanes back
+// that are not needed, at most every maxSleep. It reports whether it did.
 func (q *Queue) lookAround() (bool, error) {
 	now := q.clock.since()
 	last := q.looked.Load()
@@ -142,6 +142,7 @@ func (q *Queue) lookAround() (bool, error) {
 			return true, err
 		}
 	}
+	q.leaveUnused()
 	return true, q.reapDead()
 }
 
