@@ -29,8 +29,8 @@
 // # Platforms
 //
 // Linux is complete. Elsewhere the same code runs on files in a directory of
-// the user's own, see shm.Options.File; waiting may poll. 386 and amd64 processes share one queue; versions
-// that cannot share one refuse each other.
+// the user's own, see shm.Options.File; waiting may poll. 386 and amd64
+// processes share one queue; versions that cannot share one refuse each other.
 //
 // PROTOCOL.md has the layout, the states, and the reasons.
 package queue

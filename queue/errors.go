@@ -27,7 +27,7 @@ var (
 	ErrVersion = errors.New("incompatible queue")
 	// ErrCorrupt: the shared memory holds what no operation writes. The handle is of no more use.
 	ErrCorrupt = errors.New("queue is corrupt")
-	// ErrLeaseDone: the lease was acknowledged or given back before, or its queue was closed.
+	// ErrLeaseDone: the lease or reservation has ended before.
 	ErrLeaseDone = errors.New("lease is over")
 )
 

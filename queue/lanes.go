@@ -29,7 +29,7 @@ type lane struct {
 	faults bool          // what debug.SetPanicOnFault was before begin
 	ok     bool          // the operation came to its end without a panic
 	keep   bool          // the operation's end does not give the lane back
-	leased bool          // counted in Queue.leased
+	leased bool          // counted in pool.leased
 	lease  uint32        // generation: advances when a lease on the lane begins or ends
 	next   uint32        // the leased message of a packed entry
 	puts   uint32        // since it was joined, for sampling

@@ -108,8 +108,8 @@ func (r *ring) hinted(c *cursor, hint *atomic.Uint64) {
 	}
 }
 
-// catchUp moves c, which is behind by d > 0 laps, to the first position that
-// w, the word of its slot, does not prove to be over.
+// catchUp moves c, whose slot is ahead of it by d > 0 laps, to the first position
+// that this does not prove to be over. If putDone, the slot's own lap is over, too.
 func (r *ring) catchUp(c *cursor, d int64, putDone bool) {
 	if !putDone {
 		d--

@@ -50,7 +50,7 @@ type Holder struct {
 }
 
 // Len returns how many messages are waiting: exactly, if nobody uses the
-// queue meanwhile.
+// queue meanwhile. After Close it is 0.
 func (q *Queue) Len() int {
 	if q.pin() != nil {
 		return 0
@@ -64,7 +64,8 @@ func (q *Queue) Len() int {
 	return n
 }
 
-// Stats reads the queue's numbers. It disturbs nobody.
+// Stats reads the queue's numbers. It disturbs nobody. After Close, and of memory
+// that is gone, they are zero.
 func (q *Queue) Stats() Stats {
 	if q.pin() != nil {
 		return Stats{}

@@ -73,7 +73,8 @@ func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) boo
 // await waits for side s after an operation found it ErrFull or ErrEmpty, and
 // calls try, which is that operation once more, until it returns something
 // else. It ends with ctx, with Close, and with the removal of the queue.
-// Preconditions: try takes and releases a lane of its own.
+// Preconditions: try does not wait for a lane as a lease needs it, which others may
+// keep for long.
 func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) error {
 	select {
 	case s.turn <- struct{}{}:

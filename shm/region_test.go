@@ -314,18 +314,35 @@ func TestAttachWaitsForSize(t *testing.T) {
 	_, err = os.Lstat(path)
 	is.NoErr(err) // a failed attach removes nothing
 
+	waits := asked{watchdogContext(t), make(chan struct{}, 1)}
 	opened := make(chan error)
 	go func() {
-		r, err := shm.OpenReaderContext(watchdogContext(t), path, nil)
+		r, err := shm.OpenReaderContext(waits, path, nil)
 		if err == nil {
-			r.Close()
+			err = r.Close()
 		}
 		opened <- err
 	}()
+	<-waits.once
 	is.NoErr(f.Truncate(10))
 	is.NoErr(<-opened)
-	_, err = shm.FromFile(f, nil)
+	r, err := shm.FromFile(f, nil)
 	is.NoErr(err)
+	is.NoErr(r.Close())
+}
+
+// asked is a context that tells when somebody waits for its end.
+type asked struct {
+	context.Context
+	once chan struct{}
+}
+
+func (a asked) Done() <-chan struct{} {
+	select {
+	case a.once <- struct{}{}:
+	default:
+	}
+	return a.Context.Done()
 }
 
 func TestCloseIsSafe(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 )
 
 // Path makes sure that the runtime directory and sub in it exist, are
-// directories of this user and closed to others, and returns sub's path.
+// directories of this user and not writable by others, and returns sub's path.
 func Path(sub string) (string, error) {
 	base := os.Getenv("IPC_RUNTIME_DIR")
 	if base == "" {
