@@ -14,7 +14,7 @@ type Code uint16
 // The codes of this package.
 const (
 	CodeOK       Code = 0
-	CodeUnknown  Code = 1 // the handler returned an error without a code
+	CodeUnknown  Code = 1 // the handler returned an error without a code, or with CodeOK
 	CodeCanceled Code = 2 // wraps context.Canceled
 	CodeDeadline Code = 3 // wraps context.DeadlineExceeded
 	CodeNotFound Code = 4 // no such method; wraps os.ErrNotExist
@@ -72,6 +72,9 @@ func asError(err error) *Error {
 	var e *Error
 	switch {
 	case errors.As(err, &e):
+		if e != nil && e.Code == CodeOK { // or the caller would take it for success
+			return &Error{CodeUnknown, e.Text}
+		}
 		return e
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{CodeDeadline, err.Error()}

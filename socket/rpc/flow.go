@@ -150,13 +150,26 @@ func (f *outflow) add(n uint32) error {
 	return nil
 }
 
+// finish makes spend return err. The end of the call, io.EOF, is the last word.
 func (f *outflow) finish(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.end == nil {
+	if f.end != io.EOF {
 		f.end = err
 	}
 	notify(f.wake)
+}
+
+// giveCredit sends what take has freed. If there is no room before ctx ends, a
+// goroutine goes on: credit that got lost would be missing as long as the
+// stream lasts. A failure is the connection's, and the next call meets it.
+func (w *wire) giveCredit(ctx context.Context, id uint32, n int) {
+	build := func(b []byte) []byte { return appendCredit(b, id, n) }
+	if w.add(ctx, build, nil) != nil {
+		go func() { _ = w.send(context.Background(), build, nil) }()
+		return
+	}
+	_ = w.flush(ctx, w.active.Load() > 1) // it has a goroutine for what ctx leaves
 }
 
 func notify(wake chan struct{}) {

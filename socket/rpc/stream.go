@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -56,14 +58,23 @@ func (l *link) beginStream(ctx context.Context, p *pending, req *Request) error 
 	err = l.wire.send(ctx, func(b []byte) []byte {
 		return appendCall(b, p.id, flagSends|flagTakes, timeout, req.Method)
 	}, req.Data, req.Files...)
-	if err != nil {
-		l.leave(p)
+	if err == nil {
+		return nil
+	}
+	if l.leave(p) && ctx.Err() != nil {
+		l.cancel(p.id) // the call may go out yet
+	}
+	if errors.Is(err, socket.ErrPeerClosed) || errors.Is(err, os.ErrClosed) {
+		err = fmt.Errorf("%w: %w", ErrConnection, err)
 	}
 	return err
 }
 
 // Send sends a message to the handler. It waits while the handler does not
-// take them. After the call has ended it returns io.EOF: Recv knows why.
+// take them. After the call has ended it returns io.EOF: Recv knows why. After
+// CloseSend the error wraps os.ErrClosed. After ctx.Err() the message may still
+// go out, or not, and has its part of the window in either case: Close the
+// stream.
 func (s *Stream) Send(ctx context.Context, msg []byte, files ...*os.File) error {
 	err := s.out.spend(ctx, len(msg))
 	if err == nil {
@@ -79,6 +90,7 @@ func (s *Stream) Send(ctx context.Context, msg []byte, files ...*os.File) error 
 
 // CloseSend tells the handler that no more messages follow.
 func (s *Stream) CloseSend(ctx context.Context) error {
+	s.out.finish(fmt.Errorf("after CloseSend: %w", os.ErrClosed))
 	err := s.l.wire.send(ctx, func(b []byte) []byte {
 		return header{kind: kindData, flags: flagLast, id: s.p.id}.append(b)
 	}, nil)
@@ -93,8 +105,7 @@ func (s *Stream) CloseSend(ctx context.Context) error {
 func (s *Stream) Recv(ctx context.Context) (socket.Message, error) {
 	m, credit, err := s.in.take(ctx)
 	if credit > 0 {
-		// A failure here is the connection's, and the next Recv meets it.
-		_ = s.l.wire.send(ctx, func(b []byte) []byte { return appendCredit(b, s.p.id, credit) }, nil)
+		s.l.wire.giveCredit(ctx, s.p.id, credit)
 	}
 	if err != nil && err != io.EOF {
 		err = callError(s.method, err)
