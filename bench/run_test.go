@@ -123,6 +123,28 @@ func TestVerdict(t *testing.T) {
 
 // A real run, between real processes, of each kind of work: its records, report
 // and plots, and nothing left behind.
+// TestBest: a peer that failed hides none of the others, wherever it stands.
+func TestBest(t *testing.T) {
+	is, none := is.New(t), math.NaN()
+	for _, c := range []struct {
+		of          []float64
+		least, most float64
+	}{
+		{[]float64{3, 1, 2}, 1, 3},
+		{[]float64{none, 1, 2}, 1, 2},
+		{[]float64{3, none, 2}, 2, 3},
+		{[]float64{3, 1, none}, 1, 3},
+	} {
+		var of []func(*Report) float64
+		for _, v := range c.of {
+			of = append(of, func(*Report) float64 { return v })
+		}
+		is.Equal(best(true, of...)(nil), c.least)
+		is.Equal(best(false, of...)(nil), c.most)
+	}
+	is.True(math.IsNaN(best(true, func(*Report) float64 { return none })(nil))) // all failed
+}
+
 func TestRun(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()

@@ -87,12 +87,13 @@ func ratio(a, b func(*Report) float64) func(*Report) float64 {
 	return func(r *Report) float64 { return a(r) / b(r) }
 }
 
-// best returns the largest of rates, or the smallest of times.
+// best returns the largest of rates, or the smallest of times, of those that were
+// measured.
 func best(smallest bool, of ...func(*Report) float64) func(*Report) float64 {
 	return func(r *Report) float64 {
-		v := of[0](r)
-		for _, f := range of[1:] {
-			if x := f(r); (x < v) == smallest || v != v {
+		v := math.NaN()
+		for _, f := range of {
+			if x := f(r); math.IsNaN(v) || !math.IsNaN(x) && (x < v) == smallest {
 				v = x
 			}
 		}
