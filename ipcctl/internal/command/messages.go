@@ -2,8 +2,10 @@ package command
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"unicode/utf8"
 
@@ -16,7 +18,8 @@ const messageLimit = 1<<31 - 1
 
 // each calls send for every message of the command line: the arguments, each
 // as it is; without any, stdin as one message; with --lines, every line of it.
-func (c *call) each(args []string, send func([]byte) error) error {
+// ctx ends the wait for stdin.
+func (c *call) each(ctx context.Context, args []string, send func([]byte) error) error {
 	lines := c.bool("lines")
 	switch {
 	case len(args) > 0:
@@ -27,18 +30,30 @@ func (c *call) each(args []string, send func([]byte) error) error {
 		}
 		return nil
 	case !lines:
-		msg, err := c.wholeStdin()
+		msg, err := c.wholeStdin(ctx)
 		if err != nil {
 			return err
 		}
 		return send(msg)
 	}
-	return c.eachLine(send)
+	return c.eachLine(ctx, send)
+}
+
+// stdin returns stdin as something that ctx ends too: a terminal, or a pipe whose
+// writer lives, can keep a read waiting for ever.
+func (c *call) stdin(ctx context.Context) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { w.CloseWithError(fmt.Errorf("stdin: %w", context.Cause(ctx))) })
+	go func() {
+		_, err := io.Copy(w, c.in)
+		w.CloseWithError(err) // io.EOF without one
+	}()
+	return r
 }
 
 // wholeStdin reads stdin as one message.
-func (c *call) wholeStdin() ([]byte, error) {
-	msg, err := io.ReadAll(io.LimitReader(c.in, messageLimit+1))
+func (c *call) wholeStdin(ctx context.Context) ([]byte, error) {
+	msg, err := io.ReadAll(io.LimitReader(c.stdin(ctx), messageLimit+1))
 	if err == nil && len(msg) > messageLimit {
 		err = errors.New("stdin: a message can't be larger than 2GiB")
 	}
@@ -46,8 +61,8 @@ func (c *call) wholeStdin() ([]byte, error) {
 }
 
 // eachLine calls send for every line of stdin, without its newline.
-func (c *call) eachLine(send func([]byte) error) error {
-	in := bufio.NewReaderSize(c.in, 64<<10)
+func (c *call) eachLine(ctx context.Context, send func([]byte) error) error {
+	in := bufio.NewReaderSize(c.stdin(ctx), 64<<10)
 	for {
 		line, err := in.ReadBytes('\n')
 		if n := len(line); n > 0 {

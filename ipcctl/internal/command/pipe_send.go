@@ -32,7 +32,7 @@ func pipeSendVerb() *node {
 			if exclusive {
 				w.SetLimit(messageLimit)
 			}
-			return c.each(c.args()[1:], func(msg []byte) error { return pipeAdvice(w.Send(ctx, msg)) })
+			return c.each(ctx, c.args()[1:], func(msg []byte) error { return pipeAdvice(w.Send(ctx, msg)) })
 		},
 	}
 }

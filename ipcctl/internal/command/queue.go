@@ -54,6 +54,10 @@ func (c *call) queueAdvice(err error) error {
 	return err
 }
 
+// atOnce says whether --timeout forbids to wait at all. A context that has ended
+// before would not even let a call look.
+func (c *call) atOnce() bool { return c.set("timeout") && c.flags.Duration("timeout") <= 0 }
+
 // waited explains the end of a wait that --timeout bounded.
 func (c *call) waited(err error, state string) error {
 	if !c.set("timeout") || !errors.Is(err, context.DeadlineExceeded) && !isEmptyOrFull(err) {

@@ -48,13 +48,11 @@ func queueRequeueVerb() *node {
 			defer q.Close()
 			n := 0
 			err = c.deadLetters(func(msg []byte) error {
-				ctx, cancel := c.within()
-				defer cancel()
-				if err := q.Put(ctx, msg); err != nil {
-					return c.waited(err, "full")
+				err := c.put(q, msg)
+				if err == nil {
+					n++
 				}
-				n++
-				return nil
+				return err
 			})
 			fmt.Fprintln(c.out, n)
 			return err

@@ -57,11 +57,19 @@ func queueGet(c *call) error {
 	return nil
 }
 
-// getOne prints the oldest message and then acknowledges it.
-func getOne(c *call, q *queue.Queue) error {
+// lease takes the oldest message, and waits for one as long as --timeout allows.
+func lease(c *call, q *queue.Queue) (*queue.Lease, error) {
+	if c.atOnce() {
+		return q.TryLease()
+	}
 	ctx, cancel := c.within()
 	defer cancel()
-	lease, err := q.Lease(ctx)
+	return q.Lease(ctx)
+}
+
+// getOne prints the oldest message and then acknowledges it.
+func getOne(c *call, q *queue.Queue) error {
+	lease, err := lease(c, q)
 	if err != nil {
 		return err
 	}

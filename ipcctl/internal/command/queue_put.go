@@ -24,11 +24,18 @@ func queuePutVerb() *node {
 				return c.queueAdvice(err)
 			}
 			defer q.Close()
-			return c.each(c.args()[1:], func(msg []byte) error {
-				ctx, cancel := c.within() // for each message: a full queue that moves is alive
-				defer cancel()
-				return c.queueAdvice(c.waited(q.Put(ctx, msg), "full"))
-			})
+			return c.each(c.ctx, c.args()[1:], func(msg []byte) error { return c.queueAdvice(c.put(q, msg)) })
 		},
 	}
+}
+
+// put puts a message, and waits for room as long as --timeout allows: for each message
+// anew, because a full queue that moves is alive.
+func (c *call) put(q *queue.Queue, msg []byte) error {
+	if c.atOnce() {
+		return c.waited(q.TryPut(msg), "full")
+	}
+	ctx, cancel := c.within()
+	defer cancel()
+	return c.waited(q.Put(ctx, msg), "full")
 }

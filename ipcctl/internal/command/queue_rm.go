@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"os"
 
 	"github.com/ipcctl/ipc/queue"
 )
@@ -22,7 +23,11 @@ func queueRmVerb() *node {
 					failed = append(failed, err)
 				}
 			}
-			return c.queueAdvice(errors.Join(failed...))
+			err := errors.Join(failed...)
+			if errors.Is(err, os.ErrNotExist) {
+				return advise(err, "ipcctl ls --kind queue lists what there is")
+			}
+			return c.queueAdvice(err)
 		},
 	}
 }

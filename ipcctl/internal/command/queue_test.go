@@ -34,6 +34,8 @@ func TestQueue(t *testing.T) {
 	is.Equal(must(t, "", "queue", "get", name, "--raw"), "from\nstdin\n")
 	is.Equal(must(t, "", "queue", "get", name, "--count=4", "--timeout=1s"), "a\nb\n\nc\n")
 	fails(t, 5, []string{"queue", "get", name, "--timeout", "0"}, name, "empty")
+	must(t, "", "queue", "put", name, "there", "--timeout", "0") // which don't wait, and need not
+	is.Equal(must(t, "", "queue", "get", name, "--timeout", "0"), "there\n")
 	fails(t, 5, []string{"queue", "get", name, "--timeout", "30ms"}, name, "still empty after 30ms")
 
 	must(t, "\xff\x00", "queue", "put", name)
@@ -143,6 +145,10 @@ func TestQueueFailures(t *testing.T) {
 	made := conforms(t, "ipcctl queue create", must(t, "", "queue", "create", name+"2", "--json"))
 	queue.Remove(name + "2")
 	is.Equal(made[0]["name"], name+"2")
+	r := run(t, "", "queue", "rm", made[0]["name"].(string), name)
+	is.Equal(r.code, 3)
+	is.True(strings.Contains(r.err, "ipcctl ls") && !strings.Contains(r.err, "create")) // who removes wants no new one
+	must(t, "", "queue", "create", name)
 	for _, verb := range []string{"put", "get", "stat", "close", "rm"} {
 		fails(t, 3, []string{"queue", verb, name + "3"}, name+"3", "ipcctl ls --kind queue")
 	}

@@ -31,7 +31,7 @@ func shmWriteVerb() *node {
 				return shmAdvice(err)
 			}
 			defer region.Close()
-			return c.each(c.args()[1:], func(msg []byte) error {
+			return c.each(c.ctx, c.args()[1:], func(msg []byte) error {
 				_, err := region.WriteAt(msg, int64(from))
 				if errors.Is(err, io.ErrShortWrite) {
 					return fmt.Errorf("%d bytes at offset %d don't fit %q, which has %d",

@@ -96,7 +96,7 @@ func (c *call) request() (request []byte, err error) {
 	}
 	if len(args) > 0 {
 		request = []byte(args[0])
-	} else if request, err = c.wholeStdin(); err != nil {
+	} else if request, err = c.wholeStdin(c.ctx); err != nil {
 		return nil, err
 	}
 	if c.str("body") == "json" && len(request) > 0 && !json.Valid(request) {
@@ -118,7 +118,7 @@ func (c *call) stream(ctx context.Context, client *rpc.Client, method string, re
 	go func() {
 		var err error
 		if c.bool("lines") {
-			err = c.eachLine(func(line []byte) error { return s.Send(ctx, line) })
+			err = c.eachLine(ctx, func(line []byte) error { return s.Send(ctx, line) })
 		}
 		if err == nil {
 			err = s.CloseSend(ctx)

@@ -43,7 +43,7 @@ func socketSend(c *call) error {
 	}
 	defer conn.Close()
 	answered := false
-	return c.each(c.args()[1:], func(msg []byte) error {
+	return c.each(ctx, c.args()[1:], func(msg []byte) error {
 		answer, err := exchange(ctx, conn, msg, !c.bool("no-reply"))
 		if !answered && (errors.Is(err, io.EOF) || errors.Is(err, socket.ErrPeerClosed)) {
 			err = fmt.Errorf("%s: %w", c.arg(0), errHungUp)
