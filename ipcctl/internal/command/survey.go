@@ -114,7 +114,21 @@ func (c *call) survey(kind string, folders []string) ([]object, error) {
 	}
 	p := c.progress("looking at every process", 0)
 	defer p.clear()
-	return survey(kind, folders)
+	var (
+		all  []object
+		err  error
+		done = make(chan struct{})
+	)
+	go func() {
+		defer close(done)
+		all, err = survey(kind, folders)
+	}()
+	select {
+	case <-done:
+		return all, err
+	case <-c.ctx.Done(): // it only looks, so nothing has to be put in order
+		return nil, c.ctx.Err()
+	}
 }
 
 func (v *view) list(kind string) ([]object, error) {
