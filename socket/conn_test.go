@@ -458,6 +458,31 @@ func TestTimeouts(t *testing.T) {
 	<-stopped
 }
 
+// The time-out of a Recv that got its message is not that of the next one,
+// however late it comes.
+func TestTimeoutEndsWithItsRecv(t *testing.T) {
+	is := is.New(t)
+	const idle = 300 * time.Millisecond
+	a, b := pair(t, &ConnOptions{IdleTimeout: idle})
+	received := make(chan error, 1)
+	go func() {
+		_, err := b.Recv(context.Background())
+		received <- err
+	}()
+	eventually(t, "Recv waits", func() bool {
+		b.in.gate.mu.Lock()
+		defer b.in.gate.mu.Unlock()
+		return b.in.gate.isSet
+	})
+	is.NoErr(a.Send(soon(t), []byte("in time")))
+	is.NoErr(<-received)
+	time.Sleep(idle) // the receiver is busy with it
+	is.NoErr(a.Send(soon(t), []byte("here already")))
+	m, err := b.Recv(context.Background())
+	is.NoErr(err)
+	is.Equal(string(m.Data), "here already")
+}
+
 func TestIdleTimeoutDoesNotApplyInsideAMessage(t *testing.T) {
 	is := is.New(t)
 	a, b := pair(t, &ConnOptions{IdleTimeout: 20 * time.Millisecond})

@@ -161,6 +161,7 @@ func (in *inbound) settle() {
 	in.ctx = nil
 	if in.waiting {
 		in.waiting = false
+		in.deadline = time.Time{} // it was this call's
 		in.gate.release()
 	}
 }
