@@ -1,8 +1,10 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -45,10 +47,18 @@ func runMetrics(c *call) error {
 	if err != nil {
 		return err
 	}
+	var text bytes.Buffer
 	for _, f := range families {
-		if _, err := expfmt.MetricFamilyToText(c.out, f); err != nil {
+		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
 			return err
 		}
+	}
+	if c.width == 0 {
+		_, err := text.WriteTo(c.out)
+		return err
+	}
+	for line := range strings.Lines(text.String()) { // a label is whatever somebody called a file
+		fmt.Fprintln(c.out, oneLine(line))
 	}
 	return nil
 }

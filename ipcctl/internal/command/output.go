@@ -1,19 +1,42 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
+	"unicode/utf8"
 )
 
 // print writes v as one line of JSON and sends it on.
 func (c *call) print(v any) error {
-	enc := json.NewEncoder(c.out)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
+	c.out.Write(escapeControls(line.Bytes()))
 	return c.flush()
+}
+
+// escapeControls escapes the control characters that JSON may hold as they are and
+// that terminals obey: DEL, and those from U+0080 to U+009F.
+func escapeControls(line []byte) []byte {
+	control := func(r rune) bool { return 0x7f <= r && r <= 0x9f }
+	if !bytes.ContainsFunc(line, control) {
+		return line
+	}
+	var out []byte
+	for _, r := range string(line) {
+		if control(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 // palette colours text, or leaves it alone where colour is off.

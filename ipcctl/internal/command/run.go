@@ -45,7 +45,7 @@ func (c *call) int(n string) int    { return c.flags.Int(n) }
 
 // notef writes one line for a person to the error stream.
 func (c *call) notef(format string, args ...any) {
-	fmt.Fprintf(c.err, format+"\n", args...)
+	fmt.Fprintln(c.err, oneLine(fmt.Sprintf(format, args...)))
 }
 
 // signalled is the cause of a context that a signal ended.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/ipcctl/ipc/ipcctl/internal/host"
 )
 
 // Exit statuses, part of the contract with scripts.
@@ -96,6 +98,12 @@ func isAny(err error, targets ...error) bool {
 // isInUse says whether another socket has the address.
 func isInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
+// oneLine writes on one line, and without what a terminal obeys, what may come from
+// anywhere: a server's error, or what a command wrote about a message.
+func oneLine(text string) string {
+	return host.Printable(strings.NewReplacer("\n", "; ", "\t", " ").Replace(strings.TrimSpace(text)))
+}
+
 // told is an error as a person reads it, in one line.
 type told struct {
 	error
@@ -111,7 +119,7 @@ func explain(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	text := strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; "))
+	text := oneLine(err.Error())
 	var (
 		with  *advised
 		usage *usageError
