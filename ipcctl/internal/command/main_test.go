@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -175,12 +176,16 @@ func start(t testing.TB, ready string, args ...string) *background {
 	return launch(t, ready, command(t, args...))
 }
 
+// launch is start for a command that is prepared, with a stdout of its own if it has one.
 func launch(t testing.TB, ready string, cmd *exec.Cmd) *background {
 	t.Helper()
 	b := &background{cmd: cmd, lines: make(chan string, 1024), errs: make(chan string, 1024), done: make(chan error, 1)}
-	out, err := b.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	out := io.ReadCloser(io.NopCloser(strings.NewReader("")))
+	var err error
+	if cmd.Stdout == nil {
+		if out, err = b.cmd.StdoutPipe(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	errs, err := b.cmd.StderrPipe()
 	if err != nil {

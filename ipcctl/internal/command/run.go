@@ -48,7 +48,8 @@ func (c *call) notef(format string, args ...any) {
 	fmt.Fprintln(c.err, oneLine(fmt.Sprintf(format, args...)))
 }
 
-// signalled is the cause of a context that a signal ended.
+// signalled is the cause of a context that a signal ended, and the error of a verb
+// whose reader has gone.
 type signalled struct{ sig os.Signal }
 
 func (s signalled) Error() string { return "interrupted by " + s.sig.String() }
@@ -79,6 +80,7 @@ func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, stopSignals()...)
+	catchBrokenPipe()
 	go func() {
 		s := <-signals
 		signal.Stop(signals) // a second signal ends the process at once
@@ -96,7 +98,7 @@ func run(line []string, s Streams) error {
 	if err != nil {
 		return explain(name, err)
 	}
-	out := bufio.NewWriter(s.Out)
+	out := bufio.NewWriter(stdout{s.Out})
 	paint, width := terminal(s.Out)
 	switch {
 	case req.version:

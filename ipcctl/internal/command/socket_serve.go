@@ -73,21 +73,27 @@ func socketServe(c *call) error {
 	if calls != nil {
 		return s.serveCalls(l, calls)
 	}
-	ctx, cancel := context.WithCancel(c.ctx)
+	ctx, cancel := context.WithCancelCause(c.ctx)
 	var conns sync.WaitGroup
 	defer conns.Wait()
-	defer cancel()
+	defer cancel(nil)
 	for {
 		conn, err := l.Accept(ctx)
 		if c.ctx.Err() != nil {
 			return nil
+		}
+		if cause := context.Cause(ctx); cause != nil { // nobody reads what it prints
+			return cause
 		}
 		if err != nil {
 			return socketAdvice(err)
 		}
 		conns.Go(func() {
 			defer conn.Close()
-			if err := s.serve(ctx, conn); err != nil && c.ctx.Err() == nil {
+			err := s.serve(ctx, conn)
+			if errors.As(err, new(signalled)) {
+				cancel(err)
+			} else if err != nil && c.ctx.Err() == nil {
 				s.note("%s: %v", conn.Peer(), err)
 			}
 		})
@@ -187,6 +193,7 @@ type peerJSON struct {
 // shell answers with the output of a shell command.
 func (s *server) shell(ctx context.Context, command string, who acl.Subject, msg []byte) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	endAsGroup(cmd)
 	cmd.Stdin = bytes.NewReader(msg)
 	cmd.Env = append(os.Environ(),
 		fmt.Sprintf("IPC_PEER_UID=%d", who.UID), fmt.Sprintf("IPC_PEER_GID=%d", who.GID), fmt.Sprintf("IPC_PEER_PID=%d", who.PID))

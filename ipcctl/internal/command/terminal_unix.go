@@ -3,6 +3,8 @@
 package command
 
 import (
+	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,10 +32,29 @@ func stopSignals() []os.Signal {
 	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 }
 
+// catchBrokenPipe makes writing to a reader that has gone an error, so that the verb
+// cleans up before the process dies of it. Programs that it starts are not
+// concerned, as they would be if the signal were ignored.
+func catchBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// stdout is where data goes. A reader that has gone ends the verb as SIGPIPE would.
+type stdout struct{ io.Writer }
+
+func (s stdout) Write(p []byte) (int, error) {
+	n, err := s.Writer.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		err = signalled{syscall.SIGPIPE}
+	}
+	return n, err
+}
+
 // dieOf ends the process by the signal that it was sent, as a process does
 // that never caught it: a shell then stops its loop.
 func dieOf(s os.Signal) {
 	signal.Reset(s)
+	if s == syscall.SIGPIPE { // which Go raises where it was, and ignores when it is sent
+		os.Stdout.Write([]byte("\n"))
+	}
 	if n, ok := s.(syscall.Signal); ok && unix.Kill(os.Getpid(), n) == nil {
 		time.Sleep(time.Second) // the signal is on its way
 	}

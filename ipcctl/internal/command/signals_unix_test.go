@@ -1,0 +1,84 @@
+//go:build unix
+
+package command_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/matryer/is"
+)
+
+// TestReaderGone: a verb whose stdout nobody reads any more cleans up, and then dies
+// as any program does, without a word.
+func TestReaderGone(t *testing.T) {
+	is := is.New(t)
+	unread := func(line ...string) *background {
+		t.Helper()
+		r, w, err := os.Pipe()
+		is.NoErr(err)
+		r.Close()
+		t.Cleanup(func() { w.Close() })
+		cmd := command(t, line...)
+		cmd.Stdout = w
+		return launch(t, "", cmd)
+	}
+	died := func(b *background) {
+		t.Helper()
+		is.Equal(b.status(t), -1)
+		is.Equal(b.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(), syscall.SIGPIPE)
+		for line := range b.errs {
+			is.True(strings.HasPrefix(line, "listening")) // and nothing else
+		}
+	}
+
+	path := filepath.Join(t.TempDir(), "s.sock")
+	server := unread("socket", "serve", path)
+	is.Equal(run(t, "", "socket", "send", path, "--wait", "hello").code, 4)
+	died(server)
+	for _, left := range []string{path, path + ".lock"} {
+		if _, err := os.Lstat(left); err == nil {
+			t.Errorf("%s is left behind", left)
+		}
+	}
+
+	// What could not be written is there for the next one.
+	name := newQueue(t)
+	must(t, "", "queue", "put", name, "a")
+	died(unread("queue", "get", name))
+	is.Equal(must(t, "", "queue", "get", name, "--timeout", "0"), "a\n")
+
+	// Programs that are started notice such an end themselves.
+	path, _ = serving(t, "--exec", `sh -c 'kill -PIPE $$; echo lives'; echo $?`)
+	is.Equal(must(t, "", "socket", "send", path, "x"), strconv.Itoa(128+int(syscall.SIGPIPE))+"\n\n")
+}
+
+// TestServeEndsCommands: the end of a server is that of the commands it has started,
+// and of what these have.
+func TestServeEndsCommands(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	pid := filepath.Join(dir, "pid")
+	path, server := serving(t, "--exec", "sleep 1000 & echo $! > "+pid+".new; mv "+pid+".new "+pid+"; wait")
+	start(t, "", "socket", "send", path, "x")
+	var child int
+	for child == 0 { // until it runs
+		is.NoErr(t.Context().Err())
+		if text, err := os.ReadFile(pid); err == nil {
+			child, err = strconv.Atoi(strings.TrimSpace(string(text)))
+			is.NoErr(err)
+		}
+	}
+	is.NoErr(server.cmd.Process.Signal(syscall.SIGTERM))
+	is.Equal(server.status(t), 0)
+	for syscall.Kill(child, 0) == nil { // until init has waited for it
+		is.NoErr(t.Context().Err())
+		if text, err := os.ReadFile("/proc/" + strconv.Itoa(child) + "/stat"); err == nil && strings.Contains(string(text), ") Z ") {
+			break // nobody does here, but it has ended
+		}
+	}
+}
