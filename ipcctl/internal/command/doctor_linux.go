@@ -227,7 +227,7 @@ func checkHidepid() finding {
 	text, _ := os.ReadFile("/proc/self/mounts")
 	for _, line := range strings.Split(string(text), "\n") {
 		f := strings.Fields(line)
-		if len(f) > 3 && f[1] == "/proc" && strings.Contains(f[3], "hidepid=") && !strings.Contains(f[3], "hidepid=0") {
+		if os.Getuid() != 0 && len(f) > 3 && f[1] == "/proc" && strings.Contains(f[3], "hidepid=") && !strings.Contains(f[3], "hidepid=0") {
 			return note("/proc", "run ipcctl as root to see every user of an object", "other users' processes are hidden (hidepid)")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ipcctl/ipc/socket"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/expfmt"
@@ -95,7 +96,12 @@ func (c *call) serveMetrics(registry *prometheus.Registry) error {
 // what on this one is not their business.
 func listenForScrapes(address string) (net.Listener, error) {
 	if strings.Contains(address, "/") {
-		return net.Listen("unix", address)
+		// Unlike net.Listen it takes the place of a server that was killed.
+		l, err := socket.Listen(address, nil)
+		if err != nil {
+			return nil, socketAdvice(err)
+		}
+		return l.NetListener(), nil
 	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

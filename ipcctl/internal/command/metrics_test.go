@@ -115,6 +115,10 @@ func TestMetricsServed(t *testing.T) {
 	is.Equal(code, 404)
 	code, _ = get("POST", "/metrics")
 	is.Equal(code, 405)
+	b.cmd.Process.Kill()
+	is.Equal(b.status(t), -1)
+	b = start(t, "serving http://"+path, "metrics", "--serve", path) // the file that is left is no obstacle
+	fails(t, 1, []string{"metrics", "--serve", path}, path, "live server")
 	is.Equal(b.interrupt(t), 0)
 	_, err := os.Lstat(path)
 	is.True(os.IsNotExist(err)) // the socket's file is gone

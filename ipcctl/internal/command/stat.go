@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/ipcctl/ipc/ipcctl/internal/host"
@@ -123,12 +124,18 @@ func (c *call) statAny(name string) error {
 	if c.set("interval") {
 		return advise(fmt.Errorf("no queue %q: %w", name, os.ErrNotExist), "only queues have rates; ipcctl ls --kind queue lists them")
 	}
-	objects, err := survey("", []string{dirOf(name)})
+	dir, path := dirOf(name), name
+	if dir != "" {
+		if abs, err := filepath.Abs(name); err == nil {
+			path = abs // as survey has it
+		}
+	}
+	objects, err := survey("", []string{dir})
 	if err != nil {
 		return err
 	}
 	for _, o := range objects {
-		if o.Name != name || o.Kind == "queue" {
+		if o.Name != path || o.Kind == "queue" {
 			continue
 		}
 		if c.json() {

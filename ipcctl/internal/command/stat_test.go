@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,6 +34,9 @@ func TestStat(t *testing.T) {
 	out = must(t, "", "stat", path)
 	is.True(strings.Contains(out, "live") && strings.Contains(out, fmt.Sprint(server.cmd.Process.Pid)))
 	conforms(t, "ipcctl ls", must(t, "", "stat", path, "--json"))
+	cmd := command(t, "stat", "./"+filepath.Base(path))
+	cmd.Dir = filepath.Dir(path)
+	is.Equal(finish(t, cmd).out, out) // however its path is written
 	fails(t, 3, []string{"stat", "nothing-there"}, "ipcctl ls")
 	fails(t, 3, []string{"stat", path, "--interval", "1s"}, "only queues")
 	fails(t, 2, []string{"stat", name, "--interval", "-1s"}, "more than 0")
