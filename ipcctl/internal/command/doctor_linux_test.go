@@ -3,9 +3,11 @@ package command_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ipcctl/ipc/queue"
 	"github.com/matryer/is"
 )
 
@@ -31,5 +33,41 @@ func TestDoctorOfHiddenProcesses(t *testing.T) {
 				is.Equal(strings.Contains(f["found"].(string), "hidepid"), who == "stranger")
 			}
 		}
+	}
+}
+
+// TestDoctorOfOldKernels: what the libraries have another way for is worth knowing,
+// and nothing fails by it.
+func TestDoctorOfOldKernels(t *testing.T) {
+	t.Parallel() // it builds a program
+	is := is.New(t)
+	oldkernel := filepath.Join(t.TempDir(), "oldkernel")
+	if out, err := exec.Command("go", "build", "-o", oldkernel, "github.com/ipcctl/ipc/tools/oldkernel").CombinedOutput(); err != nil {
+		t.Skipf("only in the workspace, on amd64 and arm64: %s", out)
+	}
+	name := segmentName(t)
+	defer queue.Remove(name)
+	for lacking, found := range map[string]string{"ofd": "F_OFD_SETLK", "tmpfile": "O_TMPFILE"} {
+		without := func(line ...string) string {
+			cmd := command(t, line...)
+			cmd.Path, cmd.Args = oldkernel, append([]string{oldkernel, "-lacks", lacking, binary}, line...)
+			out, err := cmd.Output()
+			if err != nil && line[0] != "doctor" { // whose status is about all of the system
+				t.Fatal(line, err)
+			}
+			return string(out)
+		}
+		told := false
+		for _, f := range conforms(t, "ipcctl doctor", without("doctor", "--json")) {
+			if strings.Contains(f["found"].(string), found) {
+				told = true
+				is.Equal(f["verdict"], "note")
+			}
+		}
+		is.True(told)
+		without("queue", "create", name)
+		without("queue", "put", name, "a")
+		is.Equal(without("queue", "get", name), "a\n")
+		without("queue", "rm", name)
 	}
 }

@@ -56,7 +56,7 @@ func (c *call) queueAdvice(err error) error {
 
 // atOnce says whether --timeout forbids to wait at all. A context that has ended
 // before would not even let a call look.
-func (c *call) atOnce() bool { return c.set("timeout") && c.flags.Duration("timeout") <= 0 }
+func (c *call) atOnce() bool { return c.set("timeout") && c.flags.Duration("timeout") == 0 }
 
 // waited explains the end of a wait that --timeout bounded.
 func (c *call) waited(err error, state string) error {

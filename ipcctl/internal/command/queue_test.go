@@ -164,6 +164,7 @@ func TestQueueFailures(t *testing.T) {
 		{"get " + name + " --count 0", "at least 1"},
 		{"get " + name + " --count 2 --follow", "exclude"},
 		{"get " + name + " --timeout 5", "5"},
+		{"get " + name + " --timeout -5s", "negative"},
 		{"put " + name + " x --lines", "--lines"},
 	} {
 		fails(t, 2, append([]string{"queue"}, strings.Fields(c.args)...), c.text)

@@ -130,6 +130,9 @@ func run(line []string, s Streams) error {
 			if cc.Bool("lines") && cc.Args().Len() > 1 && strings.HasSuffix(n.args, "[MESSAGE...]") {
 				return usagef("--lines reads stdin, so it takes no message arguments")
 			}
+			if cc.Duration("timeout") < 0 {
+				return usagef("--timeout %v is negative", cc.Duration("timeout"))
+			}
 			c := &call{flags: cc, ctx: context.Background(), in: s.In, out: out, err: s.Err, paint: paint, width: width}
 			if !n.instant {
 				c.ctx = untilSignal()

@@ -287,7 +287,7 @@ func (v *view) listSockets() ([]object, error) {
 			}
 		case errors.Is(err, fs.ErrNotExist) && filepath.IsAbs(s.Path):
 			o.State, o.Why = orphan, "it listens, but its file is gone: nobody can connect to it"
-		case err == nil:
+		case err == nil && filepath.IsAbs(s.Path): // what else it is relative to nobody knows
 			v.describe(&o, info)
 		}
 		out = append(out, o)
