@@ -21,7 +21,7 @@ func create(path string, perm fs.FileMode, replaceStale bool) (fileID, error) {
 	case err == nil:
 		id, err := takeMode(path, perm)
 		if err != nil {
-			_ = unix.Unlink(path)
+			_ = remove(path, id) // and nothing that has taken its place
 		}
 		return id, err
 	case err != unix.EEXIST:
@@ -43,27 +43,32 @@ func create(path string, perm fs.FileMode, replaceStale bool) (fileID, error) {
 	return takeMode(path, perm)
 }
 
-// takeMode makes the permissions of the FIFO at path exactly perm.
+// takeMode makes the permissions of the FIFO at path exactly perm. Beside an
+// error it returns which FIFO it was about, if there was one.
 func takeMode(path string, perm fs.FileMode) (fileID, error) {
 	st, err := inspect(path, true)
-	if err != nil || fs.FileMode(st.Mode)&fs.ModePerm == perm {
-		return idOf(&st), err
+	if err != nil {
+		return fileID{}, err
+	}
+	if fs.FileMode(st.Mode)&fs.ModePerm == perm {
+		return idOf(&st), nil
 	}
 	fd, err := openOnce(path, unix.O_RDONLY|unix.O_NONBLOCK, idOf(&st))
 	if err != nil {
-		return fileID{}, err
+		return idOf(&st), err
 	}
 	defer unix.Close(fd)
 	return idOf(&st), os.NewSyscallError("fchmod", unix.Fchmod(fd, uint32(perm)))
 }
 
-// remove removes path if it still is the file that id names.
+// remove removes path if it still is the FIFO that id names. A file of another
+// kind may have been given the number of one that is gone.
 func remove(path string, id fileID) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
 		return os.NewSyscallError("lstat", err)
 	}
-	if idOf(&st) != id {
+	if idOf(&st) != id || st.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return fmt.Errorf("%w: another file has its place", os.ErrNotExist)
 	}
 	return os.NewSyscallError("unlink", unix.Unlink(path))

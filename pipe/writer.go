@@ -121,12 +121,13 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 
 // SendBuffered takes a copy of msg and sends it soon, together with others:
 // streams of small messages are many times faster than by Send. It waits only
-// while 64 KiB are buffered and the pipe is full. A packet goes out at once.
+// while the pipe is full. A packet goes out at once.
 //
-// Buffered messages go out in order: before the next Send or Write, by Flush,
-// and otherwise when the sender pauses, or within some 2 ms if it doesn't. Those that have not gone out are
-// lost if the process dies, and an error that their sending meets is returned
-// by a later call. Errors are those of Send.
+// Buffered messages go out in order: when 64 KiB are full, before the next Send
+// or Write, by Flush, and otherwise when the sender pauses, or within some 2 ms
+// if it doesn't. Those that have not gone out are lost if the process dies, and
+// an error that their sending meets is returned by a later call. Errors are
+// those of Send.
 func (w *Writer) SendBuffered(ctx context.Context, msg []byte) error {
 	return w.locked(ctx, "send", msg, (*frame.Writer).BufferMessage)
 }
