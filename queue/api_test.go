@@ -295,6 +295,38 @@ func TestPool(t *testing.T) {
 	})
 }
 
+// A long message that loses its place to another one, and then finds none, leaves no
+// chunks behind.
+func TestLargePutOvertaken(t *testing.T) {
+	for name, overtake := range map[string]func(other *Queue) error{
+		"full":   func(other *Queue) error { return other.TryPut([]byte("faster")) },
+		"sealed": func(other *Queue) error { other.CloseWrite(); _, err := other.TryGet(); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			h, err := newHeap(&Options{Capacity: 1, MaxMessage: 5000, EntrySize: 1024})
+			is.NoErr(err)
+			open := func() *Queue { q, _, err := h.open(); return opened(t)(q, err) }
+			q, other := open(), open()
+			q.r.hook = func(s step) {
+				if s == stepSwap {
+					q.r.hook = nil
+					err = overtake(other)
+				}
+			}
+			switch putErr := q.TryPut(make([]byte, 5000)); name {
+			case "full":
+				is.NoErr(err)
+				is.Equal(putErr, ErrFull)
+			case "sealed":
+				is.Equal(err, io.EOF)
+				is.True(errors.Is(putErr, ErrClosedWrite))
+			}
+			is.Equal(q.Stats().ChunksUsed, 0)
+		})
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()

@@ -140,3 +140,54 @@ func TestUnusedLanesComeFree(t *testing.T) {
 	is.NoErr(q.Put(ctx, []byte("m")))
 	is.NoErr(<-got)
 }
+
+// Who waits for a lane and leaves after it was woken wakes the next one, and an Ack
+// that keeps the rest of an entry wakes all.
+func TestLaneWakeUpsAreNotLost(t *testing.T) {
+	is := is.New(t)
+	ctx := patient(t)
+	h, err := newHeap(&Options{Capacity: 4, MaxMessage: 10, Lanes: 4})
+	is.NoErr(err)
+	q, _, err := h.open()
+	is.NoErr(err)
+	defer q.Close()
+	_, err = q.PutBatch(ctx, [][]byte{[]byte("a"), []byte("b")})
+	is.NoErr(err)
+	m, err := q.Lease(ctx)
+	is.NoErr(err)
+	var taken []*lane
+	for l, err := q.leaseLaneNow(); err == nil; l, err = q.leaseLaneNow() {
+		taken = append(taken, l)
+	}
+	wait := func() chan struct{} {
+		l, wait, err := q.laneOrWait(true)
+		is.NoErr(err)
+		is.Equal(l, nil)
+		return wait
+	}
+	woken := func(c chan struct{}) {
+		t.Helper()
+		select {
+		case <-c:
+		case <-ctx.Done():
+			t.Fatal("nobody woke the waiter")
+		}
+	}
+	first, second := wait(), wait()
+	q.release(taken[0])
+	woken(first)
+	q.unwait(first)
+	woken(second)
+	taken[0] = q.takeSpare()
+	if taken[0] == nil { // the wake-up made it an idle one
+		taken[0], err = q.leaseLaneNow()
+		is.NoErr(err)
+	}
+	first, second = wait(), wait()
+	is.NoErr(m.Ack())
+	woken(first)
+	woken(second)
+	for _, l := range taken {
+		q.release(l)
+	}
+}
