@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -78,6 +79,13 @@ func (c *call) measured(verb string) (*measured, error) {
 		m.sizes = append(m.sizes, int(n))
 	}
 	var err error
+	for _, flag := range []string{"save", "plot"} { // a file that can't be made costs no measurement
+		if c.set(flag) {
+			if _, err := os.Stat(filepath.Dir(c.str(flag))); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if c.set("compare") {
 		s, err := readFigures(c.str("compare"), verb)
 		if err != nil {

@@ -62,6 +62,9 @@ func TestBench(t *testing.T) {
 	fails(t, 2, []string{"bench", "--batch", "0"}, "--batch")
 	fails(t, 3, []string{"bench", "--compare", base + "x"}, base+"x")
 	fails(t, 1, []string{"bench", "--compare", picture}, "--save")
+	for _, flag := range []string{"--save", "--plot"} { // found out before an hour is spent
+		fails(t, 3, []string{"bench", "--duration", "1h", flag, filepath.Join(base, "..", "none", "file")}, "none")
+	}
 }
 
 func TestLatency(t *testing.T) {

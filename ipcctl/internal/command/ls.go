@@ -2,6 +2,7 @@ package command
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ipcctl/ipc/ipcctl/internal/host"
@@ -24,7 +25,7 @@ func lsVerb() *node {
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "kind", Usage: "only this kind`" + strings.Join(kinds, "|") + "`"},
 			&cli.StringFlag{Name: "state", Usage: "only in this state`live|idle|orphan|stale`"},
-			&cli.StringFlag{Name: "owner", Usage: "only what `USER` owns"},
+			&cli.StringFlag{Name: "owner", Usage: "only what `USER` owns, by name or number"},
 			&cli.BoolFlag{Name: "why", Usage: "say what proves the state"},
 			jsonFlag,
 		},
@@ -51,7 +52,7 @@ func ls(c *call) error {
 		return err
 	}
 	objects = slices.DeleteFunc(objects, func(o object) bool {
-		return state != "" && o.State != state || owner != "" && o.Owner != owner
+		return state != "" && o.State != state || owner != "" && o.Owner != owner && strconv.Itoa(o.UID) != owner
 	})
 	if c.json() {
 		for _, o := range objects {

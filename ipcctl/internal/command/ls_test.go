@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,6 +60,9 @@ func TestListSockets(t *testing.T) {
 	}
 	is.Equal(find(objects, filepath.Join(dir, "file")), nil)
 
+	for _, owner := range []string{owner(t, dead), strconv.Itoa(os.Getuid())} { // by name and by number
+		is.True(find(conforms(t, "ipcctl ls", must(t, "", "ls", dir, "--json", "--owner", owner)), dead) != nil)
+	}
 	stale := must(t, "", "ls", dir, "--kind=socket", "--state", "stale", "--why")
 	golden(t, "ls.stale.txt", ofDir(stale, dir), dir, "DIR", owner(t, dead), "OWNER")
 }

@@ -69,6 +69,9 @@ func runStat(c *call) error {
 	if c.set("interval") && interval <= 0 || c.set("count") && count < 1 {
 		return usagef("--interval and --count want more than 0")
 	}
+	if c.set("count") && interval == 0 {
+		return usagef("--count counts intervals, so it needs --interval")
+	}
 	r, err := queue.OpenReader(name)
 	if isAny(err, os.ErrNotExist, queue.ErrNotQueue, queue.ErrName) {
 		return c.statAny(name)

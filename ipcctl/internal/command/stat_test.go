@@ -40,6 +40,7 @@ func TestStat(t *testing.T) {
 	fails(t, 3, []string{"stat", "nothing-there"}, "ipcctl ls")
 	fails(t, 3, []string{"stat", path, "--interval", "1s"}, "only queues")
 	fails(t, 2, []string{"stat", name, "--interval", "-1s"}, "more than 0")
+	fails(t, 2, []string{"stat", name, "--count", "2"}, "--interval")
 }
 
 func TestQueueTail(t *testing.T) {

@@ -310,15 +310,22 @@ func (v *view) listSockets() ([]object, error) {
 // another network namespace: only a refused connection proves that nobody is
 // behind the file.
 func (v *view) silentSocket(path string) (state, why string) {
+	namesake := false
 	for _, s := range v.sockets {
-		if s.Path == path && !s.Connected {
+		switch {
+		case s.Connected:
+		case s.Path == path:
 			return live, "a " + s.Type + " socket is bound to it"
+		case !s.Listening && filepath.Base(s.Path) == filepath.Base(path):
+			namesake = true // its path may be relative, or of another mount namespace
 		}
 	}
 	err := probe(path)
 	switch {
 	case err == nil:
 		return live, "it accepts connections (its listener is not in this network namespace)"
+	case errors.Is(err, syscall.ECONNREFUSED) && namesake:
+		return idle, "a connection is refused, but a socket of that name is bound somewhere and doesn't listen: perhaps here"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return stale, "a connection is refused: nobody is bound to this file"
 	case errors.Is(err, syscall.EPROTOTYPE):
