@@ -17,7 +17,7 @@ import (
 // Conn is a connection that carries messages, and descriptors with them.
 //
 //	callers of Send ──turn──▶ frame.Writer ──▶ outbound ─┐
-//	                                                     ├── descriptor, runtime poller
+//	                                                     ├── descriptor
 //	callers of Recv ──turn──▶ frame.Reader ──▶ inbound ──┘
 //
 // The two directions share nothing but the descriptor. In each, one call at a
@@ -28,14 +28,14 @@ import (
 type Conn struct {
 	addr string
 	opts ConnOptions
-	file *os.File
-	raw  syscall.RawConn
+	desc atomic.Pointer[descriptor]
 	in   inbound
 	out  outbound
 	peer acl.Subject
 
 	spin    atomic.Int64 // how long Recv polls at most, in nanoseconds
 	hot     atomic.Bool  // and that it may pay
+	settled atomic.Bool  // it has moved to bells, or will not
 	closed  atomic.Bool
 	onClose func() // told once, after the descriptor is closed
 
@@ -46,19 +46,22 @@ type Conn struct {
 // newConn takes over fd, a connected non-blocking stream socket. addr is for
 // error texts.
 func newConn(fd int, addr string, o *ConnOptions) (*Conn, error) {
-	c := &Conn{addr: addr, file: os.NewFile(uintptr(fd), addr)}
-	raw, err := c.file.SyscallConn()
+	d, err := newDescriptor(fd, addr)
 	if err != nil {
-		c.file.Close()
 		return nil, err
 	}
-	c.raw = raw
+	c := &Conn{addr: addr}
+	c.desc.Store(d)
 	c.in.init(c)
 	c.out.init(c)
 	c.configure(o)
-	if c.peer, err = acl.PeerOf(c.file); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		c.file.Close()
+	if c.peer, err = acl.PeerOf(d.file); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		d.close()
 		return nil, err
+	}
+	if bellsAtOnce {
+		c.settled.Store(true)
+		_ = c.move(true)
 	}
 	return c, nil
 }
@@ -74,7 +77,7 @@ func (c *Conn) configure(o *ConnOptions) {
 	c.spin.Store(int64(c.opts.Spin))
 	c.in.fr = frame.NewReader(&c.in, c.opts.MaxMessage)
 	c.out.fw = frame.NewWriter(&c.out, c.opts.MaxMessage)
-	_ = c.raw.Control(func(fd uintptr) {
+	_ = c.control(func(fd uintptr) {
 		// Both are offers: a system that declines works as well, only less so.
 		sysPassRights(int(fd), c.opts.MaxFiles > 0)
 		if c.opts.WriteBuffer > 0 {
@@ -112,7 +115,11 @@ func (c *Conn) PeerProcess() (*acl.Process, error) {
 	if c.closed.Load() {
 		return nil, opError("peer process", c.addr, os.ErrClosed)
 	}
-	p, err := acl.ProcessOf(c.file)
+	var p *acl.Process
+	err := c.with(func(d *descriptor) (err error) {
+		p, err = acl.ProcessOf(d.file)
+		return err
+	})
 	if err != nil {
 		return nil, opError("peer process", c.addr, err)
 	}
@@ -131,7 +138,7 @@ func (c *Conn) Addr() string { return c.addr }
 
 // SyscallConn gives access to the descriptor, for socket options. Reading or
 // writing through it breaks the connection.
-func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return rawConn{c}, nil }
 
 // CloseWrite tells the peer that no more messages follow: its Recv returns
 // io.EOF. Messages of SendBuffered go out first. Receiving goes on; sending
@@ -142,7 +149,7 @@ func (c *Conn) CloseWrite(ctx context.Context) error {
 	}
 	c.out.ended.Store(true)
 	var serr error
-	err := c.raw.Control(func(fd uintptr) { serr = sysShutdownWrite(int(fd)) })
+	err := c.control(func(fd uintptr) { serr = sysShutdownWrite(int(fd)) })
 	if err = errors.Join(err, serr); err != nil {
 		return opError("close write", c.addr, c.cause(err))
 	}
@@ -161,7 +168,7 @@ func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	err := c.file.Close()
+	err := c.desc.Load().close()
 	lately.conn.CompareAndSwap(c, nil)
 	c.in.gate.forget()
 	c.out.gate.forget()
@@ -175,7 +182,7 @@ func (c *Conn) Close() error {
 	if c.onClose != nil {
 		c.onClose()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrClosed) { // by move
 		return opError("close", c.addr, err)
 	}
 	return nil
@@ -196,7 +203,7 @@ func (c *Conn) cause(err error) error {
 func (c *Conn) File() (*os.File, error) {
 	var dup int
 	var derr error
-	err := c.raw.Control(func(fd uintptr) { dup, derr = sysDupBlocking(int(fd)) })
+	err := c.control(func(fd uintptr) { dup, derr = sysDupBlocking(int(fd)) })
 	if err = errors.Join(err, derr); err != nil {
 		return nil, opError("file", c.addr, c.cause(err))
 	}

@@ -109,7 +109,7 @@ func TestDescriptorsInOddPlaces(t *testing.T) {
 		for range fds {
 			oob = append(oob, sysRights([]int{int(files[0].Fd())})...)
 		}
-		_ = c.raw.Control(func(fd uintptr) {
+		_ = c.control(func(fd uintptr) {
 			if _, err := sysSend(int(fd), p, nil, oob); err != nil {
 				t.Fatal(err)
 			}

@@ -95,6 +95,17 @@ func (g *gate) forget() {
 	}
 }
 
+// move makes the gate act on another descriptor.
+func (g *gate) move(setDeadline func(time.Time) error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.setDeadline = setDeadline
+	g.isSet = false
+	if g.expired {
+		g.set(past)
+	}
+}
+
 func (g *gate) expire(gen uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

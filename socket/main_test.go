@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		helpers[name](os.Args[1:])
 		os.Exit(0)
 	}
+	if r, w, err := os.Pipe(); err == nil { // the runtime's poller has descriptors too
+		r.Close()
+		w.Close()
+	}
 	before := openFiles()
 	code := m.Run()
 	if code == 0 {
@@ -61,8 +65,7 @@ func openFiles() map[string]string {
 	}
 	for _, e := range dir {
 		to, err := os.Readlink("/proc/self/fd/" + e.Name())
-		// The runtime's own poller and the directory being read don't count.
-		if err == nil && !strings.Contains(to, "[event") && !strings.HasPrefix(to, "/proc/") {
+		if err == nil && !strings.HasPrefix(to, "/proc/") { // the directory being read doesn't count
 			open[e.Name()] = to
 		}
 	}

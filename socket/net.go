@@ -42,6 +42,7 @@ func (c *Conn) NetConn() net.Conn {
 	// one, and acts by the descriptor's deadline.
 	c.in.gate.forget()
 	c.out.gate.forget()
+	c.moveBack()
 	return &netConn{c: c}
 }
 
@@ -63,12 +64,12 @@ func (n *netConn) Read(p []byte) (int, error) {
 	if early, ok := n.c.in.early(p); ok {
 		return early, nil
 	}
-	k, err := n.c.file.Read(p)
+	k, err := n.c.desc.Load().file.Read(p)
 	return k, n.wrap("read", err)
 }
 
 func (n *netConn) Write(p []byte) (int, error) {
-	k, err := n.c.file.Write(p)
+	k, err := n.c.desc.Load().file.Write(p)
 	return k, n.wrap("write", err)
 }
 
@@ -96,10 +97,10 @@ func (n *netConn) SetDeadline(t time.Time) error {
 	return errors.Join(n.SetReadDeadline(t), n.SetWriteDeadline(t))
 }
 func (n *netConn) SetReadDeadline(t time.Time) error {
-	return n.wrap("set", n.c.file.SetReadDeadline(t))
+	return n.wrap("set", n.c.desc.Load().file.SetReadDeadline(t))
 }
 func (n *netConn) SetWriteDeadline(t time.Time) error {
-	return n.wrap("set", n.c.file.SetWriteDeadline(t))
+	return n.wrap("set", n.c.desc.Load().file.SetWriteDeadline(t))
 }
 
 // SyscallConn gives access to the descriptor.

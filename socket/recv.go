@@ -128,7 +128,7 @@ type batch struct {
 func (in *inbound) init(c *Conn) {
 	in.c, in.spin.c = c, c
 	in.turn = newTurn()
-	in.gate.setDeadline = c.file.SetReadDeadline
+	in.gate.setDeadline = c.desc.Load().setReadDeadline
 	in.attempt = in.try
 }
 
@@ -164,6 +164,7 @@ func (in *inbound) settle() {
 		in.deadline = time.Time{} // it was this call's
 		in.gate.release()
 	}
+	in.c.moveToBells(&in.spin, &in.c.out.turn)
 }
 
 // Read makes in the stream that the frame.Reader reads. It waits for bytes, no
@@ -174,7 +175,7 @@ func (in *inbound) Read(p []byte) (int, error) {
 	}
 	in.p = p
 	for {
-		err := in.c.raw.Read(in.attempt)
+		err := in.c.desc.Load().read(in.attempt)
 		in.spin.woken()
 		if err == nil {
 			break

@@ -114,7 +114,7 @@ type outbound struct {
 func (out *outbound) init(c *Conn) {
 	out.c, out.spin.c = c, c
 	out.turn = newTurn()
-	out.gate.setDeadline = c.file.SetWriteDeadline
+	out.gate.setDeadline = c.desc.Load().setWriteDeadline
 	out.attempt = out.try
 	out.flush = out.flushIfPaused
 }
@@ -194,6 +194,7 @@ func (out *outbound) settle() {
 		out.waiting.Store(false)
 		out.gate.release()
 	}
+	out.c.moveToBells(&out.spin, &out.c.in.turn)
 	out.noteBuffered()
 }
 
@@ -276,7 +277,7 @@ func (out *outbound) WriteVector(p, q []byte) (int, error) {
 		} else {
 			out.p, out.q = q[done-len(p):], nil
 		}
-		err := out.c.raw.Write(out.attempt)
+		err := out.c.desc.Load().write(out.attempt)
 		out.spin.woken()
 		if err != nil {
 			if err = out.interrupted(err); err == nil {

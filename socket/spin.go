@@ -37,6 +37,7 @@ type spinner struct {
 	asleep time.Time     // since when; zero is not
 	slept  time.Duration // how long the last wait in the kernel took
 
+	found  uint8     // polls in a row that have found something, up to bellsAfter
 	shared time.Time // when other goroutines could last run
 }
 
@@ -74,6 +75,7 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 		for range spinPerCheck {
 			if ready() {
 				s.shift = 0
+				s.found = min(s.found+1, bellsAfter)
 				return true
 			}
 			if s.shares {
@@ -91,6 +93,7 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 	if s.shift <= spinMaxShift {
 		s.shift++
 	}
+	s.found = 0
 	return false
 }
 

@@ -1,0 +1,5 @@
+//go:build !ipcbells
+
+package socket
+
+const bellsAtOnce = false
