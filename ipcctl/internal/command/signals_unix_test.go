@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ipcctl/ipc/shm"
 	"github.com/matryer/is"
 )
 
@@ -79,6 +80,51 @@ func TestServeEndsCommands(t *testing.T) {
 		is.NoErr(t.Context().Err())
 		if text, err := os.ReadFile("/proc/" + strconv.Itoa(child) + "/stat"); err == nil && strings.Contains(string(text), ") Z ") {
 			break // nobody does here, but it has ended
+		}
+	}
+}
+
+// TestSignals: what goes on until it is told to end dies of what told it so, and a
+// server ends well.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	name, fifo, dir := newQueue(t), filepath.Join(t.TempDir(), "fifo"), t.TempDir()
+	must(t, "", "pipe", "create", fifo)
+	segment := segmentName(t)
+	must(t, "", "shm", "create", "--size", "4096", "--name", segment)
+	defer shm.Remove(segment)
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		for _, c := range []struct {
+			line   []string
+			feed   []string // makes it print a line, or
+			says   string   // what it says once it goes on
+			status int
+		}{
+			{[]string{"queue", "tail", name, "--follow"}, []string{"queue", "put", name, "a"}, "", -1},
+			{[]string{"queue", "get", name, "--follow"}, []string{"queue", "put", name, "b"}, "", -1},
+			{[]string{"pipe", "recv", fifo, "--follow"}, []string{"pipe", "send", fifo, "c"}, "", -1},
+			{[]string{"stat", name, "--interval", "1ms"}, []string{"version"}, "", -1},
+			{[]string{"top", "--kind", "queue", "--json", "--interval", "10ms"}, []string{"version"}, "", -1},
+			{[]string{"shm", "watch", segment}, nil, "watching", -1},
+			{[]string{"socket", "serve", filepath.Join(dir, "s")}, nil, "listening", 0},
+			{[]string{"metrics", "--serve", filepath.Join(dir, "m")}, nil, "serving", 0},
+		} {
+			b := start(t, c.says, c.line...)
+			if c.feed != nil {
+				must(t, "", c.feed...)
+				next(t, b.lines)
+			}
+			is.NoErr(b.cmd.Process.Signal(signal))
+			for range b.lines { // whatever it still says
+			}
+			is.Equal(b.status(t), c.status)
+			if died := b.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); c.status < 0 && died != signal {
+				t.Errorf("%v: died of %v, not of %v", c.line, died, signal)
+			}
+			if line, said := <-b.errs; said {
+				t.Errorf("%v: %q", c.line, line)
+			}
 		}
 	}
 }
