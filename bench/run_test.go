@@ -121,8 +121,6 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// A real run, between real processes, of each kind of work: its records, report
-// and plots, and nothing left behind.
 // TestBest: a peer that failed hides none of the others, wherever it stands.
 func TestBest(t *testing.T) {
 	is, none := is.New(t), math.NaN()
@@ -145,6 +143,8 @@ func TestBest(t *testing.T) {
 	is.True(math.IsNaN(best(true, func(*Report) float64 { return none })(nil))) // all failed
 }
 
+// A real run, between real processes, of each kind of work: its records, report
+// and plots, and nothing left behind.
 func TestRun(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()
