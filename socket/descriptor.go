@@ -131,13 +131,16 @@ func (c *Conn) moveToBells(s *spinner, other *turn) {
 	}
 }
 
-// moveBack moves the connection to the runtime's poller for good.
+// moveBack moves the connection to the runtime's poller for good. One that has
+// never moved is there, and needs no turns.
 func (c *Conn) moveBack() {
+	if !c.settled.Swap(true) && c.desc.Load().in == nil {
+		return
+	}
 	_ = c.in.turn.lock(context.Background())
 	defer c.in.turn.unlock()
 	_ = c.out.turn.lock(context.Background())
 	defer c.out.turn.unlock()
-	c.settled.Store(true)
 	if c.desc.Load().in != nil {
 		_ = c.move(false)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,6 +129,32 @@ func TestNetConnForgetsContexts(t *testing.T) {
 	_, err = a.NetConn().Write([]byte("y"))
 	is.NoErr(err)
 	is.NoErr(<-read)
+}
+
+// NetConn waits for nobody, also where messages of SendBuffered wait for room.
+func TestNetConnDoesNotWait(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, nil)
+	if a.desc.Load().in != nil {
+		t.Skip("a connection with bells waits for its turn to give them back")
+	}
+	raw, err := a.SyscallConn()
+	is.NoErr(err)
+	for err == nil { // until there is no room
+		is.NoErr(raw.Control(func(fd uintptr) { _, err = sysSend(int(fd), []byte("x"), nil, nil) }))
+	}
+	is.Equal(err, syscall.EAGAIN)
+	is.NoErr(a.SendBuffered(soon(t), []byte("x")))
+	eventually(t, "the message waits for room", a.out.waiting.Load)
+	made := make(chan net.Conn, 1)
+	go func() { made <- a.NetConn() }()
+	select {
+	case <-made:
+	case <-time.After(watchdog / 6):
+		t.Error("NetConn waits for the peer to read")
+		b.Close()
+		<-made
+	}
 }
 
 // watches reports whether the end of ctx would end a wait at the gate.
