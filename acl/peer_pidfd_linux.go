@@ -28,7 +28,7 @@ func peerStart(fd int, s *Subject) {
 			s.Missing |= FieldStartTime
 			return
 		}
-	default: // the process is gone
+	default: // the process is gone, or we have no descriptor left
 		s.Missing |= FieldStartTime | FieldPin
 		return
 	}
