@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ipcctl/ipc/shm"
 	"github.com/matryer/is"
@@ -126,5 +127,35 @@ func TestSignals(t *testing.T) {
 				t.Errorf("%v: %q", c.line, line)
 			}
 		}
+	}
+}
+
+// TestStatStopped: a rate is that of the time which has really passed, also where the
+// interval was no match for the scheduler.
+func TestStatStopped(t *testing.T) {
+	is := is.New(t)
+	name := newQueue(t)
+	b := start(t, "", "stat", name, "--interval", "10ms", "--json")
+	look := func() (time.Time, float64) {
+		o := conforms(t, "ipcctl stat", next(t, b.lines))[0]
+		at, err := time.Parse(time.RFC3339, o["time"].(string))
+		is.NoErr(err)
+		return at, o["puts_per_second"].(float64)
+	}
+	last, _ := look()
+	is.NoErr(b.cmd.Process.Signal(syscall.SIGSTOP))
+	const puts = 20
+	for range puts { // which take many intervals
+		must(t, "", "queue", "put", name, "a")
+	}
+	is.NoErr(b.cmd.Process.Signal(syscall.SIGCONT))
+	counted := 0.0
+	for counted < puts/2 {
+		at, rate := look()
+		counted += rate * at.Sub(last).Seconds()
+		last = at
+	}
+	if counted > 5*puts { // it was dozens of times as many
+		t.Errorf("%d messages were put, and rates say %.0f", puts, counted)
 	}
 }

@@ -80,6 +80,7 @@ func runStat(c *call) error {
 		return c.queueAdvice(err)
 	}
 	defer r.Close()
+	lastAt := time.Now()
 	last, err := r.Stats()
 	if err != nil {
 		return c.queueAdvice(err)
@@ -99,12 +100,13 @@ func runStat(c *call) error {
 		case <-c.ctx.Done():
 			return c.ctx.Err()
 		}
+		at := time.Now() // a tick comes late, or not at all, where somebody else is due
 		now, err := r.Stats()
 		if err != nil {
 			return c.queueAdvice(err)
 		}
-		x := ratesBetween(name, last, now, interval)
-		last = now
+		x := ratesBetween(name, last, now, max(at.Sub(lastAt), time.Microsecond))
+		last, lastAt = now, at
 		if c.json() {
 			err = c.print(x)
 		} else {
