@@ -175,6 +175,29 @@ func TestCellManyWriters(t *testing.T) {
 	is.True(!t.Failed())
 }
 
+// A length that no writer wrote is an error, and no value.
+func TestCellWithHostileLength(t *testing.T) {
+	is := is.New(t)
+	r, err := shm.Anonymous(4096, &shm.Options{Init: func(mem []byte) error { return shm.InitByteCell(mem, 8) }})
+	is.NoErr(err)
+	defer r.Close()
+	c, err := shm.OpenByteCell(r, 0)
+	is.NoErr(err)
+	is.NoErr(c.Store(t.Context(), []byte("value")))
+	const length = 128 + 64 + 8 // of the first value: slot 1 of 64 bytes, behind the header
+	w, err := r.Word64(length)
+	is.NoErr(err)
+	n, err := w.Load()
+	is.NoErr(err)
+	is.Equal(n, uint64(5))
+	for _, hostile := range []uint64{9, 1 << 32, 1<<64 - 1} {
+		is.NoErr(w.Store(hostile))
+		v, _, err := c.Load(nil)
+		is.True(errors.Is(err, shm.ErrCorrupt))
+		is.Equal(len(v), 0)
+	}
+}
+
 func TestInitByteCell(t *testing.T) {
 	is := is.New(t)
 	is.True(errors.Is(shm.InitByteCell(make([]byte, 100), 10), os.ErrInvalid))

@@ -110,6 +110,32 @@ func TestMutexOwnerDeath(t *testing.T) {
 	is.NoErr(mb.Unlock())
 }
 
+// Who takes the mutex where others may sleep keeps the bit that makes Unlock wake
+// them: after a sleep of its own, and from a dead owner.
+func TestMutexRemembersSleepers(t *testing.T) {
+	is := is.New(t)
+	f := tempFile(t)
+	mem := Plain(make([]byte, 64))
+	bits := func() uint32 { return word(mem.Bytes(), 0).Load() }
+	a, b := join(t, f), join(t, f)
+	ma, mb := newMutex(t, mem, a), newMutex(t, mem, b)
+	is.NoErr(ma.Lock(t.Context()))
+	is.Equal(bits(), a.id)
+	locked := make(chan error)
+	go func() { locked <- mb.Lock(context.Background()) }()
+	waitUntil(t, "b sleeps", func() bool { return b.set.size() == 1 })
+	is.NoErr(ma.Unlock())
+	is.NoErr(<-locked)
+	is.Equal(bits(), b.id|waitersBit)
+	is.NoErr(mb.Unlock())
+	is.Equal(bits(), uint32(0))
+
+	is.NoErr(mb.Lock(t.Context()))
+	is.NoErr(b.Close()) // dies
+	is.True(errors.Is(ma.Lock(t.Context()), ErrOwnerDead))
+	is.Equal(bits(), a.id|inconsistentBit|waitersBit)
+}
+
 // Any bits in the word lead to an answer: a lock, or the end of ctx.
 func FuzzMutexWord(f *testing.F) {
 	for _, v := range []uint32{0, 1, waitersBit, inconsistentBit, idMask, ^uint32(0), waitersBit | inconsistentBit} {
