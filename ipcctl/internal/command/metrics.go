@@ -85,7 +85,11 @@ func (c *call) serveMetrics(registry *prometheus.Registry) error {
 	}
 	stop := context.AfterFunc(c.ctx, func() { server.Close() })
 	defer stop()
-	c.notef("serving http://%s/metrics", l.Addr())
+	where := "http://" + l.Addr().String() + "/metrics"
+	if l.Addr().Network() == "unix" {
+		where = "/metrics at " + l.Addr().String()
+	}
+	c.notef("serving %s", where)
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -89,7 +89,7 @@ func TestMetricsServed(t *testing.T) {
 	is := is.New(t)
 	name := newQueue(t)
 	path := filepath.Join(t.TempDir(), "metrics.sock")
-	b := start(t, "serving http://"+path, "metrics", "--serve", path)
+	b := start(t, "serving /metrics at "+path, "metrics", "--serve", path)
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}}
@@ -117,7 +117,7 @@ func TestMetricsServed(t *testing.T) {
 	is.Equal(code, 405)
 	b.cmd.Process.Kill()
 	is.Equal(b.status(t), -1)
-	b = start(t, "serving http://"+path, "metrics", "--serve", path) // the file that is left is no obstacle
+	b = start(t, "serving /metrics at "+path, "metrics", "--serve", path) // the file that is left is no obstacle
 	fails(t, 1, []string{"metrics", "--serve", path}, path, "live server")
 	is.Equal(b.interrupt(t), 0)
 	_, err := os.Lstat(path)
