@@ -59,6 +59,10 @@ const (
 	// spinSlice is for how long a spinner keeps others from its processor.
 	spinSlice = 200 * time.Microsecond
 
+	// spinCrowd is the most for which one of several connections polls: the
+	// messages of the others come meanwhile.
+	spinCrowd = 50 * time.Microsecond
+
 	// spinLately is how long another connection counts after it was seen. The
 	// runtime looks for what has come every 10 ms at least.
 	spinLately = 20 * time.Millisecond
@@ -70,12 +74,17 @@ const (
 
 // poll calls ready until it returns true or the budget is used up.
 func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
-	now := s.share(time.Now())
+	now, crowd := s.share(time.Now())
+	if crowd {
+		budget = min(budget, spinCrowd)
+	}
 	for end := now.Add(budget); ; {
 		for range spinPerCheck {
 			if ready() {
 				s.shift = 0
-				s.found = min(s.found+1, bellsAfter)
+				if !crowd { // among many, the runtime's poller serves several at once
+					s.found = min(s.found+1, bellsAfter)
+				}
 				return true
 			}
 			if s.shares {
@@ -140,16 +149,17 @@ var lately struct {
 var start = time.Now()
 
 // share lets other goroutines run, if they may have to and it is time. It
-// returns the time.
-func (s *spinner) share(now time.Time) time.Time {
+// returns the time, and whether other connections poll or sleep too.
+func (s *spinner) share(now time.Time) (time.Time, bool) {
 	if lately.conn.Load() != s.c {
 		lately.conn.Store(s.c)
 		lately.other.Store(int64(now.Sub(start)))
 	}
-	if now.Sub(s.shared) < spinSlice || now.Sub(start)-time.Duration(lately.other.Load()) > spinLately {
-		return now
+	crowd := now.Sub(start)-time.Duration(lately.other.Load()) <= spinLately
+	if crowd && now.Sub(s.shared) >= spinSlice {
+		runtime.Gosched()
+		now = time.Now()
+		s.shared = now
 	}
-	runtime.Gosched()
-	s.shared = time.Now()
-	return s.shared
+	return now, crowd
 }

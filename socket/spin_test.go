@@ -40,7 +40,7 @@ func TestSpinnerLearns(t *testing.T) {
 func TestSpinnerLooksAfterItsLastYield(t *testing.T) {
 	is := is.New(t)
 	var s spinner
-	const budget = 200 * time.Microsecond
+	const budget = spinCrowd // whatever others do
 	for range 20 {
 		start, last := time.Now(), time.Time{}
 		is.True(!s.poll(budget, func() bool { last = time.Now(); return false }))
@@ -65,4 +65,17 @@ func TestSpinnerShares(t *testing.T) {
 	was = a.shared
 	a.share(now.Add(2 * spinLately))
 	is.Equal(a.shared, was) // b has gone
+}
+
+// One of several connections does not poll for long, and stays where it is.
+func TestSpinnerInACrowd(t *testing.T) {
+	is := is.New(t)
+	a, b := spinner{c: new(Conn)}, spinner{c: new(Conn)}
+	b.share(time.Now())
+	is.True(!a.poll(time.Hour, func() bool { return false }))
+	for range 2 * bellsAfter { // and does not move to bells
+		is.True(a.poll(time.Hour, func() bool { return true }))
+		b.share(time.Now())
+	}
+	is.Equal(a.found, uint8(0))
 }
