@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -380,28 +381,48 @@ func TestCloseWhileMoving(t *testing.T) {
 	}
 }
 
+// withSpare calls f while no more than n descriptors can be opened.
+func withSpare(t testing.TB, n int, f func()) {
+	t.Helper()
+	highest := 0
+	for fd := range openFiles() {
+		n, err := strconv.Atoi(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		highest = max(highest, n)
+	}
+	last := 0
+	for last <= highest { // fill what is free below it
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		last = int(f.Fd())
+	}
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(last + 1 + n), Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	f()
+}
+
 // Where there are no descriptors to spare, the connection stays where it is,
-// and works.
+// and works. One with bells has what it needs to move back.
 func TestNoDescriptorsForBells(t *testing.T) {
 	is := is.New(t)
 	a, b := pair(t, nil)
 	moveTo(t, b, false) // not to have bells already
-	var was syscall.Rlimit
-	is.NoErr(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was))
 	before := openFiles()
 	for spare := range 3 { // the duplicate and two bells need three
-		limit := 0 // below it, so many numbers are free
-		for free := 0; free < spare || before[strconv.Itoa(limit)] != ""; limit++ {
-			if before[strconv.Itoa(limit)] == "" {
-				free++
-			}
-		}
 		_ = b.in.turn.lock(context.Background())
-		is.NoErr(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(limit), Max: was.Max}))
-		err := b.move(true)
-		is.NoErr(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was))
+		withSpare(t, spare, func() { is.True(errors.Is(b.move(true), syscall.EMFILE)) })
 		b.in.turn.unlock()
-		is.True(errors.Is(err, syscall.EMFILE))
 		is.True(!b.hasBells())
 		is.Equal(openFiles(), before)
 	}
@@ -409,4 +430,14 @@ func TestNoDescriptorsForBells(t *testing.T) {
 	m, err := b.Recv(soon(t))
 	is.NoErr(err)
 	is.True(slices.Equal(m.Data, []byte("x")))
+
+	moveTo(t, b, true)
+	b.settled.Store(true)
+	var nb net.Conn
+	withSpare(t, 0, func() { nb = b.NetConn() })
+	is.True(!b.hasBells())
+	_, err = a.NetConn().Write([]byte("y"))
+	is.NoErr(err)
+	_, err = nb.Read(make([]byte, 1))
+	is.NoErr(err)
 }

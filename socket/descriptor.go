@@ -77,12 +77,16 @@ func (d *descriptor) setWriteDeadline(t time.Time) error {
 // close closes the socket before the bells: whoever these wake finds it closed.
 func (d *descriptor) close() error {
 	err := d.file.Close()
+	d.closeBells()
+	return err
+}
+
+func (d *descriptor) closeBells() {
 	for _, b := range []*bell{d.in, d.out} {
 		if b != nil {
 			b.file.Close()
 		}
 	}
-	return err
 }
 
 // with calls f with the descriptor. It calls it again if that fails and the
@@ -141,8 +145,13 @@ func (c *Conn) moveBack() {
 	defer c.in.turn.unlock()
 	_ = c.out.turn.lock(context.Background())
 	defer c.out.turn.unlock()
-	if c.desc.Load().in != nil {
-		_ = c.move(false)
+	d := c.desc.Load()
+	if d.in == nil {
+		return
+	}
+	d.closeBells() // so that there is a descriptor to spare
+	if c.move(false) != nil {
+		d.close() // somebody else took it: better than a stream that can't wait
 	}
 }
 

@@ -361,7 +361,7 @@ func (l *link) notify(ctx context.Context, method string, req []byte) error {
 	}
 	build := func(b []byte) []byte { return appendCall(b, id, flagOneWay, timeout, method) }
 	if err := l.wire.send(ctx, build, req); err != nil {
-		if errors.Is(err, socket.ErrPeerClosed) {
+		if errors.Is(err, socket.ErrPeerClosed) || errors.Is(err, os.ErrClosed) {
 			return fmt.Errorf("%w: %w", ErrConnection, err)
 		}
 		return err

@@ -447,7 +447,7 @@ func (c *Call) Recv(ctx context.Context) (socket.Message, error) {
 	}
 	m, credit, err := c.in.take(ctx)
 	if credit > 0 {
-		err = c.x.wire.send(ctx, func(b []byte) []byte { return appendCredit(b, c.id, credit) }, nil)
+		c.x.wire.giveCredit(ctx, c.id, credit)
 	}
 	return m, err
 }
