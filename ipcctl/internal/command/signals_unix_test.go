@@ -4,6 +4,7 @@ package command_test
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -90,6 +91,9 @@ func TestServeEndsCommands(t *testing.T) {
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	is := is.New(t)
+	hup := make(chan os.Signal, 1) // what this process catches its children do not ignore,
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup) // even under nohup
 	name, fifo, dir := newQueue(t), filepath.Join(t.TempDir(), "fifo"), t.TempDir()
 	must(t, "", "pipe", "create", fifo)
 	segment := segmentName(t)
@@ -158,4 +162,18 @@ func TestStatStopped(t *testing.T) {
 	if counted > 5*puts { // it was dozens of times as many
 		t.Errorf("%d messages were put, and rates say %.0f", puts, counted)
 	}
+}
+
+// TestNohup: what was started to survive the terminal does.
+func TestNohup(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	cmd := command(t, "socket", "serve", path)
+	cmd.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	server := launch(t, "listening", cmd)
+	is.NoErr(server.cmd.Process.Signal(syscall.SIGHUP))
+	is.Equal(must(t, "", "socket", "send", path, "still there"), "ACK: still there\n")
+	is.NoErr(server.cmd.Process.Signal(syscall.SIGTERM))
+	is.Equal(server.status(t), 0)
 }

@@ -28,8 +28,13 @@ func columns(f *os.File) int {
 // interruptSelf sends this process what Ctrl-C means, where the terminal doesn't.
 func interruptSelf() error { return unix.Kill(os.Getpid(), unix.SIGINT) }
 
+// stopSignals returns what ends a verb. Under nohup(1), SIGHUP doesn't.
 func stopSignals() []os.Signal {
-	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	s := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		s = append(s, syscall.SIGHUP)
+	}
+	return s
 }
 
 // catchBrokenPipe makes writing to a reader that has gone an error, so that the verb
