@@ -1,9 +1,9 @@
 package command_test
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -15,18 +15,19 @@ import (
 func TestDoctorOfHiddenProcesses(t *testing.T) {
 	is := is.New(t)
 	for who, verdict := range map[string]string{"root": "ok", "stranger": "note"} {
-		script := `mount -t proc -o hidepid=2 proc /proc || exit 9; exec "$@"`
+		script := `mount -t proc -o hidepid=2 proc /proc && exec "$@"`
 		line := []string{"--mount", "--pid", "--fork", "sh", "-c", script, "sh"}
 		if who == "stranger" {
 			line = append(line, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 		}
+		if out, err := exec.Command("unshare", append(line[:len(line):len(line)], "true")...).CombinedOutput(); err != nil {
+			t.Skipf("no namespaces of its own: %v: %s", err, out)
+		}
 		cmd := command(t, "doctor", "--json")
 		cmd.Args = append(append([]string{"unshare"}, line...), cmd.Args...)
 		cmd.Path, cmd.Err = exec.LookPath("unshare")
-		out, err := cmd.Output()
-		if cmd.Err != nil || os.Getuid() != 0 || cmd.ProcessState.ExitCode() == 9 || len(out) == 0 {
-			t.Skipf("no namespaces of its own: %v", err)
-		}
+		out, _ := cmd.Output() // doctor's status is about all of the system
+		is.True(len(out) > 0)
 		for _, f := range conforms(t, "ipcctl doctor", string(out)) {
 			if f["check"] == "/proc" {
 				is.Equal(f["verdict"], verdict)
@@ -42,8 +43,15 @@ func TestDoctorOfOldKernels(t *testing.T) {
 	t.Parallel() // it builds a program
 	is := is.New(t)
 	oldkernel := filepath.Join(t.TempDir(), "oldkernel")
-	if out, err := exec.Command("go", "build", "-o", oldkernel, "github.com/ipcctl/ipc/tools/oldkernel").CombinedOutput(); err != nil {
-		t.Skipf("only in the workspace, on amd64 and arm64: %s", out)
+	const program = "github.com/ipcctl/ipc/tools/oldkernel"
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("oldkernel knows the calls of amd64 and arm64")
+	}
+	if out, err := exec.Command("go", "list", program).CombinedOutput(); err != nil {
+		t.Skipf("only in the workspace: %s", out)
+	}
+	if out, err := exec.Command("go", "build", "-o", oldkernel, program).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	name := segmentName(t)
 	defer queue.Remove(name)
