@@ -28,18 +28,7 @@ func init() {
 			panic(err)
 		}
 		c.SetSpin(time.Millisecond)
-		for {
-			m, err := c.Recv(context.Background())
-			if err == io.EOF {
-				return
-			}
-			if err == nil {
-				err = c.Send(context.Background(), m.Data)
-			}
-			if err != nil {
-				panic(err)
-			}
-		}
+		echoConn(c)
 	}
 }
 

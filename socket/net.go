@@ -35,8 +35,9 @@ func (n netListener) Addr() net.Addr { return &net.UnixAddr{Name: n.l.addr, Net:
 
 // NetConn returns the connection as a plain stream of bytes. Bytes that were
 // already read for messages come first, and no context or time-out of an
-// earlier call matters any more. Afterwards c's own Send and Recv must not be
-// used; closing either closes both.
+// earlier call matters any more. Flush first what SendBuffered has taken: it
+// would go out between the bytes of the stream, and NetConn may wait for it.
+// Afterwards c's own Send and Recv must not be used; closing either closes both.
 func (c *Conn) NetConn() net.Conn {
 	// A context that came twice is still watched, that of the handshake for
 	// one, and acts by the descriptor's deadline.

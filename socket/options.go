@@ -45,10 +45,10 @@ type ConnOptions struct {
 	// the wake-up when the peer answers within microseconds and both have a
 	// CPU to themselves. It costs that CPU meanwhile, goroutines of this
 	// process included that want it, and is given up while it does not pay.
-	// While other connections of the process poll too, it is 50 microseconds
-	// at most.
 	// Where it pays, the connection takes two more descriptors on Linux.
-	// 50 microseconds is plenty. Zero: only while a message of 16 KiB or more
+	//
+	// 50 microseconds is plenty, and the most while other connections of the
+	// process poll too. Zero: only while a message of 16 KiB or more
 	// is on its way, when the other side is copying the next part of it; or as
 	// package rpc finds best where that uses the connection. Below zero: never.
 	Spin time.Duration
