@@ -198,6 +198,9 @@ func (w *Watcher) reload(force bool) error {
 	w.mu.Lock()
 	same := l.err == nil && l.digest == w.digest && w.err == nil
 	repeated := l.err != nil && w.err != nil && l.err.Error() == w.err.Error()
+	if repeated {
+		l.err = w.err // the one that the subscribers know
+	}
 	w.err, w.files = l.err, l.files
 	if l.err == nil {
 		if same && !force {

@@ -87,6 +87,8 @@ func TestWatch(t *testing.T) {
 		is.True(strings.Contains(ch.Err.Error(), `did you mean "allow"?`))
 		is.True(ch.Policy == good && ch.Previous == good && w.Policy() == good)
 		is.True(errors.Is(w.Err(), ch.Err))
+		is.True(errors.Is(w.Reload(), ch.Err)) // the same again is the same error
+		is.True(errors.Is(w.Err(), ch.Err))
 
 		// Nor does an unsafe one, nor one that is gone.
 		unsafe := write(t, filepath.Dir(path), "next", "allow any any any\n")
