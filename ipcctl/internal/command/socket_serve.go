@@ -200,6 +200,9 @@ func (s *server) shell(ctx context.Context, command string, who acl.Subject, msg
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
+	if err != nil && ctx.Err() != nil { // the end of the call, which may reach us first, and not the command's
+		return nil, fmt.Errorf("%s: %w", command, ctx.Err())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v %s", command, err, strings.TrimSpace(errs.String()))
 	}
