@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"runtime/debug"
 	"slices"
 )
 
@@ -19,9 +20,14 @@ func (q *Queue) GetInto(ctx context.Context, buf []byte) ([]byte, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, wrap("get from", q.name, ctx.Err())
 	}
-	msg, err := q.tryGet(buf[:0], true)
+	msg, err := q.getNow(buf)
 	if err == nil {
 		return msg, nil
+	}
+	if err == errRetry {
+		if msg, err = q.tryGet(buf[:0], true); err == nil {
+			return msg, nil
+		}
 	}
 	if !waitable(err) {
 		return nil, getError(q.name, err)
@@ -43,7 +49,10 @@ func (q *Queue) getAwait(ctx context.Context, buf []byte) (msg []byte, err error
 // TryGet is Get that does not wait: it returns ErrEmpty, itself and not
 // wrapped, if no message is waiting.
 func (q *Queue) TryGet() ([]byte, error) {
-	msg, err := q.tryGet(nil, false)
+	msg, err := q.getNow(nil)
+	if err == errRetry {
+		msg, err = q.tryGet(nil, false)
+	}
 	if err == ErrEmpty && q.returned() {
 		msg, err = q.tryGet(nil, false)
 	}
@@ -99,12 +108,37 @@ func (q *Queue) tryGet(buf []byte, spin bool) (msg []byte, err error) {
 	}
 	l.begin()
 	defer l.end(&err)
-	if q.broken.Load() {
-		err = ErrCorrupt
-	} else if msg, err = q.r.getOne(&l.worker, buf); err == errRetry {
-		msg, err = q.getOn(l, buf, spin)
-	} else if q.r.notFull.Load() != 0 {
-		q.r.notify(offNotFull, q.os.wake)
+	msg, err = q.getOn(l, buf, spin)
+	l.ok = true
+	return msg, err
+}
+
+// getNow gets by the fast lane if it is free and a message that has a block to itself is
+// at its head, as nearly always. Otherwise it does nothing and returns errRetry.
+func (q *Queue) getNow(buf []byte) (msg []byte, err error) {
+	l, r := q.fast, q.r
+	if q.broken.Load() || !l.busy.CompareAndSwap(0, 1) {
+		return nil, errRetry
+	}
+	l.begin()
+	defer func() {
+		debug.SetPanicOnFault(l.faults)
+		if !l.ok {
+			l.caught(recover(), &err)
+		}
+		q.releaseFast(l)
+	}()
+	if r.hook == nil {
+		msg, err = getOne[withoutSteps](r, &l.worker, buf)
+	} else {
+		msg, err = getOne[withSteps](r, &l.worker, buf)
+	}
+	if err == nil {
+		if r.notFull.Load() != 0 {
+			q.wakeOne(offNotFull)
+		}
+	} else if err == ErrCorrupt {
+		q.broken.Store(true)
 	}
 	l.ok = true
 	return msg, err

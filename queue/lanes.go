@@ -143,11 +143,11 @@ func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 	}
 	wait := make(chan struct{})
 	q.pool.waiters = append(q.pool.waiters, wait)
-	q.waiting.Add(1)
+	q.wanted.Add(1)
 	// A release that did not see us waiting has made its lane free before.
 	if l := q.pick(lease); l != nil {
 		q.pool.waiters = q.pool.waiters[:len(q.pool.waiters)-1]
-		q.waiting.Add(-1)
+		q.wanted.Add(-1)
 		return l, nil, nil
 	}
 	return nil, wait, nil
@@ -170,15 +170,20 @@ func (l *lane) begin() {
 func (l *lane) end(err *error) {
 	debug.SetPanicOnFault(l.faults)
 	if !l.ok {
-		if p := recover(); p != nil {
-			*err = l.q.fault(p)
-		}
+		l.caught(recover(), err)
 	}
 	if *err != nil && *err == ErrCorrupt {
 		l.q.broken.Store(true)
 	}
 	if !l.keep {
 		l.q.release(l)
+	}
+}
+
+// caught makes an error of what recover returned.
+func (l *lane) caught(p any, err *error) {
+	if p != nil {
+		*err = l.q.fault(p)
 	}
 }
 
@@ -234,7 +239,7 @@ func (q *Queue) unwait(wait chan struct{}) {
 	for i, c := range q.pool.waiters {
 		if c == wait {
 			q.pool.waiters = append(q.pool.waiters[:i], q.pool.waiters[i+1:]...)
-			q.waiting.Add(-1)
+			q.wanted.Add(-1)
 			return
 		}
 	}
@@ -246,25 +251,31 @@ func (q *Queue) wakeWaiter() {
 	if len(q.pool.waiters) > 0 {
 		close(q.pool.waiters[0])
 		q.pool.waiters = q.pool.waiters[1:]
-		q.waiting.Add(-1)
+		q.wanted.Add(-1)
 	}
 }
 
 // release gives a lane back.
 func (q *Queue) release(l *lane) {
 	if l == q.fast {
-		l.busy.Store(0)
-		if q.waiting.Load() == 0 && !q.closed.Load() {
-			return
-		}
-		l = nil
-	} else if l.leased && q.spareLease.CompareAndSwap(0, 1+l.id) {
-		if q.waiting.Load() == 0 && !q.closed.Load() {
+		q.releaseFast(l)
+		return
+	}
+	if l.leased && q.spareLease.CompareAndSwap(0, 1+l.id) {
+		if q.wanted.Load() == 0 {
 			return
 		}
 		l = q.takeSpare()
 	}
 	q.releaseSlow(l)
+}
+
+// releaseFast gives the fast lane l back.
+func (q *Queue) releaseFast(l *lane) {
+	l.busy.Store(0)
+	if q.wanted.Load() != 0 {
+		q.releaseSlow(nil)
+	}
 }
 
 // releaseSlow gives a lane back, or none, and tells those who wait for one.

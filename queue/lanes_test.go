@@ -25,7 +25,7 @@ func (a asked) Done() <-chan struct{} {
 
 // waitsForLane returns when an operation of q waits for a lane.
 func waitsForLane(q *Queue) {
-	for q.waiting.Load() == 0 {
+	for q.wanted.Load() == 0 {
 		runtime.Gosched()
 	}
 }
@@ -46,7 +46,7 @@ func TestLeaseWithoutLaneBlocksNobody(t *testing.T) {
 			runtime.Gosched()
 		}
 		var taken []*Reservation
-		for q.waiting.Load() == 0 { // until it looks again, and finds no lane
+		for q.wanted.Load() == 0 { // until it looks again, and finds no lane
 			if l, err := q.leaseLaneNow(); err == nil {
 				taken = append(taken, &Reservation{q: q, l: l})
 			}

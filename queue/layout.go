@@ -181,7 +181,7 @@ const (
 type slotWord uint64
 
 func makeSlot(lap uint64, kind, block, next uint32) slotWord {
-	return slotWord((lap&lapMask)<<lapShift | uint64(kind)<<kindShift | uint64(block)<<8 | uint64(next))
+	return slotWord(lap<<lapShift | uint64(kind)<<kindShift | uint64(block)<<8 | uint64(next))
 }
 
 func (w slotWord) lap() uint64   { return uint64(w) >> lapShift }

@@ -19,9 +19,10 @@ func newRing(mem []byte, g geometry) (*ring, error) {
 	}
 	r := &ring{geometry: g, mem: mem[:g.size:g.size]}
 	r.slots = unsafe.Slice((*slotLine)(unsafe.Pointer(&r.mem[g.offSlots])), g.capacity)
+	r.firstBlock, r.stride = uintptr(unsafe.Pointer(&r.mem[g.offBlocks])), uintptr(g.blockSize)
 	r.tail, r.head = r.word(offTail), r.word(offHead)
 	r.notEmpty, r.notFull = r.word32(offNotEmpty+waitArmed), r.word32(offNotFull+waitArmed)
-	r.small = min(r.inline, r.maxMessage)
+	r.small = min(r.inline, r.maxMessage, pieces)
 	if r.capacity >= hintInterval {
 		r.hintMask = hintInterval - 1
 	}
@@ -62,7 +63,7 @@ func (r *ring) blockHead(b uint32) *blockHead {
 
 // bytes returns the bytes behind h, which blockHead has returned.
 func (r *ring) bytes(h *blockHead) []byte {
-	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(h), blockHeader)), r.inline)
+	return (*[1 << 30]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
 }
 
 func (r *ring) laneWord(lane uint32, field int) *atomic.Uint64 {

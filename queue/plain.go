@@ -23,8 +23,22 @@ func storeBytes(dst, src []byte) int {
 	return n
 }
 
+// storeShort is storeBytes for at most one piece.
+func storeShort(dst, src []byte) { copy(dst, src) }
+
 // appendBytes appends the shared src to buf.
 func appendBytes(buf, src []byte) []byte { return append(buf, src...) }
+
+// loadShort returns the shared src in buf if its capacity suffices, and in new memory
+// otherwise.
+func loadShort(buf, src []byte) []byte {
+	if len(src) > cap(buf) {
+		return append(buf[:0], src...)
+	}
+	buf = buf[:len(src)]
+	copy(buf, src)
+	return buf
+}
 
 func store32(w *uint32, v uint32) { *w = v }
 func load32(w *uint32) uint32     { return *w }

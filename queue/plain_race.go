@@ -48,12 +48,16 @@ func storeBytes(dst, src []byte) int {
 	return n
 }
 
+func storeShort(dst, src []byte) { storeBytes(dst, src) }
+
 func appendBytes(buf, src []byte) []byte {
 	for i := range src {
 		buf = append(buf, loadByte(src, i))
 	}
 	return buf
 }
+
+func loadShort(buf, src []byte) []byte { return appendBytes(buf[:0], src) }
 
 func store32(w *uint32, v uint32) { atomic.StoreUint32(w, v) }
 func load32(w *uint32) uint32     { return atomic.LoadUint32(w) }

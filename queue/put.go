@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 )
 
@@ -18,9 +19,12 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return wrap("put to", q.name, ctx.Err())
 	}
-	err := q.tryPut(msg, true)
+	err := q.putNow(msg)
 	if err == nil {
 		return nil
+	}
+	if err == errRetry {
+		err = q.tryPut(msg, true)
 	}
 	if waitable(err) {
 		err = q.await(ctx, &q.put, func(spin bool) error { return q.tryPut(msg, spin) })
@@ -31,7 +35,10 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 // TryPut is Put that does not wait: it returns ErrFull, itself and not
 // wrapped, if there is no space now.
 func (q *Queue) TryPut(msg []byte) error {
-	err := q.tryPut(msg, false)
+	err := q.putNow(msg)
+	if err == errRetry {
+		err = q.tryPut(msg, false)
+	}
 	if err == ErrFull && q.returned() {
 		err = q.tryPut(msg, false) // the dead may have held the memory for long messages
 	}
@@ -49,13 +56,41 @@ func (q *Queue) tryPut(msg []byte, spin bool) (err error) {
 	}
 	l.begin()
 	defer l.end(&err)
-	if len(msg) > q.r.small || l.puts%sampling == 0 || q.r.state.Load() != 0 || q.broken.Load() || !q.r.putOne(&l.worker, msg) {
-		err = q.putOn(l, msg, spin)
-	} else {
-		l.puts++
-		if q.r.notEmpty.Load() != 0 {
-			q.r.notify(offNotEmpty, q.os.wake)
+	err = q.putOn(l, msg, spin)
+	l.ok = true
+	return err
+}
+
+// putNow puts on the fast lane if it is free and nothing in the way of the message,
+// as nearly always. Otherwise it does nothing and returns errRetry.
+func (q *Queue) putNow(msg []byte) (err error) {
+	l, r := q.fast, q.r
+	if len(msg) > r.small || !l.busy.CompareAndSwap(0, 1) {
+		return errRetry
+	}
+	l.begin()
+	defer func() {
+		debug.SetPanicOnFault(l.faults)
+		if !l.ok {
+			l.caught(recover(), &err)
 		}
+		q.releaseFast(l)
+	}()
+	done := false
+	if l.puts%sampling != 0 && r.state.Load() == 0 && !q.broken.Load() {
+		if r.hook == nil {
+			done = putOne[withoutSteps](r, &l.worker, msg)
+		} else {
+			done = putOne[withSteps](r, &l.worker, msg)
+		}
+	}
+	if done {
+		l.puts++
+		if r.notEmpty.Load() != 0 {
+			q.wakeOne(offNotEmpty)
+		}
+	} else {
+		err = errRetry
 	}
 	l.ok = true
 	return err
@@ -104,7 +139,11 @@ func (q *Queue) roomOn(l *lane, spin bool) (slotWord, error) {
 		case err == ErrFull && spin:
 			slot := q.r.slot(l.tail.index)
 			word := slotWord(slot.Load())
-			if word.ahead(l.tail.lap) >= 0 || q.put.spin(slot, word, q.r.notFull) {
+			if word.ahead(l.tail.lap) >= 0 {
+				continue
+			}
+			if q.put.spin(slot, word, q.r.notFull) {
+				q.r.linger(l.tail)
 				continue
 			}
 		}

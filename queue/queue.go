@@ -43,7 +43,7 @@ type Queue struct {
 	mu      sync.Mutex // guards pool and gone
 	pool    pool
 	gone    bool         // the memory was given back
-	waiting atomic.Int32 // len(pool.waiters)
+	wanted  atomic.Int32 // len(pool.waiters), and one more in a closed handle
 	nkept   atomic.Int32 // len(pool.kept)
 	reaping sync.Mutex   // one reaper at a time: the kernel's locks do not exclude goroutines
 
@@ -367,6 +367,7 @@ func (q *Queue) Close() error {
 	if q.closed.Swap(true) {
 		return nil
 	}
+	q.wanted.Add(1)
 	close(q.done)
 	q.os.interrupt()
 	q.mu.Lock()

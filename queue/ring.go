@@ -12,6 +12,7 @@ package queue
 
 import (
 	"sync/atomic"
+	"unsafe"
 )
 
 // step names a place right before a shared-memory access, where the tests
@@ -46,6 +47,8 @@ type ring struct {
 	notEmpty, notFull *atomic.Uint32 // armed
 	state             *atomic.Uint32 // flags
 	small             int            // bytes of the longest message that one block holds
+	firstBlock        uintptr        // where the blocks are,
+	stride            uintptr        // and how far apart
 	hintMask          uint64         // the hints are stored at positions that have all its bits
 	hook              func(step)     // tests only
 }
@@ -53,6 +56,19 @@ type ring struct {
 func (r *ring) at(s step) {
 	if r.hook != nil {
 		r.hook(s)
+	}
+}
+
+// putOne and getOne are compiled twice, so that without a hook not even the question
+// for it is left of their steps.
+type (
+	withSteps    struct{ _ byte }
+	withoutSteps struct{}
+)
+
+func atStep[S any](r *ring, s step) {
+	if unsafe.Sizeof(*new(S)) > 0 {
+		r.at(s)
 	}
 }
 
@@ -168,33 +184,74 @@ func (r *ring) raise(w *worker, op uint32, high uint64) {
 }
 
 // putOne puts a message that fits one block, if the slot at the worker's tail is
-// ready for it: what happens nearly always, in as few steps as there can be.
-func (r *ring) putOne(w *worker, msg []byte) bool {
-	word, ok := r.roomHere(w)
-	if !ok {
+// ready for it: what happens nearly always. It is roomHere, fillOne and swap in one
+// piece, because what a call saves on the stack and loads again takes as long as what
+// it does. S says whether it passes the steps: see atStep.
+func putOne[S any](r *ring, w *worker, msg []byte) bool {
+	c := &w.tail
+	slot := &r.slots[c.index].word
+	old := slotWord(slot.Load()) // SYNC(space): swap -> room
+	b := old.block()
+	if !old.is(c.lap, kindEmpty) || b >= r.blocks || c.pos>>posBits != w.high {
 		return false
 	}
-	r.fillOne(w.mine, msg)
-	return r.swap(w, &w.tail, opPut, word, makeSlot(w.tail.lap, kindOne, w.own, 0))
+	storeShort(r.bytes(w.mine), msg)
+	w.mine.describe(makeMeta(kindOne, len(msg), 1))
+	atStep[S](r, stepRecord)
+	storeRelease(w.rec, uint64(makeRecord(opPut, c.pos, w.own, b)))
+	atStep[S](r, stepSwap)
+	if !slot.CompareAndSwap(uint64(old), uint64(makeSlot(c.lap, kindOne, w.own, 0))) { // SYNC(message): swap -> peek
+		return false
+	}
+	atStep[S](r, stepAcquired)
+	pos, h := c.pos, r.blockHead(b)
+	w.own, w.mine = b, h
+	storeRelease(&h.acquired, pos)
+	r.next(c)
+	if pos&r.hintMask == r.hintMask {
+		r.storeHint(opPut, pos+1)
+	}
+	if prefetches {
+		next := &r.slots[c.index]
+		prefetch(next, r.firstBlock+uintptr(slotWord(next.word.Load()).block())*r.stride)
+	}
+	return true
 }
 
-// getOne is the same for taking a message. It returns errRetry if it took none.
-func (r *ring) getOne(w *worker, buf []byte) ([]byte, error) {
-	word, ok := r.peekHere(w)
-	if !ok || !r.swap(w, &w.head, opTake, word, makeSlot(w.head.lap+1, kindEmpty, w.own, 0)) {
+// getOne is the same for taking a message: peekHere, swap and idle. It returns errRetry if
+// it took none.
+func getOne[S any](r *ring, w *worker, buf []byte) ([]byte, error) {
+	c := &w.head
+	slot := &r.slots[c.index].word
+	old := slotWord(slot.Load()) // SYNC(message): swap -> peek
+	b := old.block()
+	if !old.is(c.lap, kindOne) || b >= r.blocks || c.pos>>posBits != w.high {
 		return nil, errRetry
 	}
-	h, p := w.mine, r.bytes(w.mine)
-	n := meta(h.meta.Load()).one()
+	atStep[S](r, stepRecord)
+	storeRelease(w.rec, uint64(makeRecord(opTake, c.pos, w.own, b)))
+	atStep[S](r, stepSwap)
+	if !slot.CompareAndSwap(uint64(old), uint64(makeSlot(c.lap+1, kindEmpty, w.own, 0))) { // SYNC(space): swap -> room
+		return nil, errRetry
+	}
+	atStep[S](r, stepAcquired)
+	pos, h := c.pos, r.blockHead(b)
+	w.own, w.mine = b, h
+	storeRelease(&h.acquired, pos)
+	r.next(c)
+	if pos&r.hintMask == r.hintMask {
+		r.storeHint(opTake, pos+1)
+	}
+	p, n := r.bytes(h), meta(h.meta.Load()).one()
 	if n > uint64(len(p)) {
 		return nil, ErrCorrupt
 	}
-	buf = appendBytes(buf, p[:n])
+	buf = loadShort(buf, p[:n])
 	if h.stamp.Load() != 0 {
 		r.noteTime(h)
 	}
-	r.at(stepDone)
-	storeRelease(w.rec, uint64(makeRecord(opIdle, 0, w.own, 0)))
+	atStep[S](r, stepDone)
+	storeRelease(w.rec, uint64(makeRecord(opIdle, 0, b, 0)))
 	return buf, nil
 }
 

@@ -70,6 +70,28 @@ func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) boo
 	return slot.Load() != uint64(old)
 }
 
+// A producer that has waited for space, and is faster than the consumers, would from
+// then on wait for each message: it would take each slot's line from the consumer at
+// the moment at which that one gives the slot away, which costs both of them more than
+// the message. So it lets them get ahead first, while they have most of the queue to
+// go on with: until this many slots are free, or for a few us.
+const (
+	lingerSlots = 64
+	lingerLooks = 256
+	lingerPause = 4 * spinPause
+)
+
+// linger waits a little for more space behind the slot at c.
+func (r *ring) linger(c cursor) {
+	far := r.slot((c.index + min(lingerSlots, r.capacity/4)) % r.capacity)
+	var private atomic.Uint32
+	for n := 0; n < lingerLooks && slotWord(far.Load()).filled(); n++ {
+		for range lingerPause {
+			private.Load()
+		}
+	}
+}
+
 // await waits for side s after an operation found it ErrFull or ErrEmpty, and
 // calls try, which is that operation once more, until it returns something
 // else. It ends with ctx, with Close, and with the removal of the queue.

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package queue
+
+const prefetches = false
+
+func prefetch(slot *slotLine, block uintptr) {}
