@@ -143,7 +143,7 @@ func (q *Queue) roomOn(l *lane, spin bool) (slotWord, error) {
 				continue
 			}
 			if q.put.spin(slot, word, q.r.notFull) {
-				q.r.linger(l.tail)
+				q.r.linger(&l.tail, slotWord.filled)
 				continue
 			}
 		}

@@ -148,6 +148,12 @@ func (r *ring) swap(w *worker, c *cursor, op uint32, old, new slotWord) bool {
 	storeRelease(w.rec, uint64(makeRecord(op, pos, w.own, b)))
 	r.at(stepSwap)
 	if !r.slots[c.index].word.CompareAndSwap(uint64(old), uint64(new)) { // SYNC(message): swap -> peek, SYNC(space): swap -> room
+		switch op {
+		case opPut:
+			r.linger(c, slotWord.free)
+		case opTake, opLease:
+			r.linger(c, slotWord.filled)
+		}
 		return false
 	}
 	r.at(stepAcquired)
@@ -201,6 +207,7 @@ func putOne[S any](r *ring, w *worker, msg []byte) bool {
 	storeRelease(w.rec, uint64(makeRecord(opPut, c.pos, w.own, b)))
 	atStep[S](r, stepSwap)
 	if !slot.CompareAndSwap(uint64(old), uint64(makeSlot(c.lap, kindOne, w.own, 0))) { // SYNC(message): swap -> peek
+		r.linger(c, slotWord.free)
 		return false
 	}
 	atStep[S](r, stepAcquired)
@@ -232,6 +239,7 @@ func getOne[S any](r *ring, w *worker, buf []byte) ([]byte, error) {
 	storeRelease(w.rec, uint64(makeRecord(opTake, c.pos, w.own, b)))
 	atStep[S](r, stepSwap)
 	if !slot.CompareAndSwap(uint64(old), uint64(makeSlot(c.lap+1, kindEmpty, w.own, 0))) { // SYNC(space): swap -> room
+		r.linger(c, slotWord.filled)
 		return nil, errRetry
 	}
 	atStep[S](r, stepAcquired)

@@ -70,22 +70,27 @@ func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) boo
 	return slot.Load() != uint64(old)
 }
 
-// A producer that has waited for space, and is faster than the consumers, would from
-// then on wait for each message: it would take each slot's line from the consumer at
-// the moment at which that one gives the slot away, which costs both of them more than
-// the message. So it lets them get ahead first, while they have most of the queue to
-// go on with: until this many slots are free, or for a few us.
+// Who has just met others at a slot would meet them again at the next one, and to take
+// a slot's line from a processor that is about to change it costs both more than the
+// message. So it lets them get ahead, if there is enough to do for them: until the slot
+// so many positions on has changed, or for a few us.
 const (
 	lingerSlots = 64
 	lingerLooks = 256
 	lingerPause = 4 * spinPause
 )
 
-// linger waits a little for more space behind the slot at c.
-func (r *ring) linger(c cursor) {
+// linger waits a little while the slot far behind c is as it is.
+//
+//	a producer that waited for space     filled: consumers have not been there
+//	a producer that lost its swap        free: the other producers have not
+//	a consumer that lost its swap        filled: the other consumers have not
+//
+// Consumers who waited for a message do not linger: it is what they waited for.
+func (r *ring) linger(c *cursor, still func(slotWord) bool) {
 	far := r.slot((c.index + min(lingerSlots, r.capacity/4)) % r.capacity)
 	var private atomic.Uint32
-	for n := 0; n < lingerLooks && slotWord(far.Load()).filled(); n++ {
+	for n := 0; n < lingerLooks && still(slotWord(far.Load())); n++ {
 		for range lingerPause {
 			private.Load()
 		}
