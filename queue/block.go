@@ -8,6 +8,9 @@ package queue
 
 import "slices"
 
+// pieces is how many bytes are copied at once.
+const pieces = 64 << 10
+
 // fillOne writes msg, which fits.
 func (r *ring) fillOne(h *blockHead, msg []byte) {
 	storeBytes(r.bytes(h), msg)

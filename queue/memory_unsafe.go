@@ -20,6 +20,7 @@ func newRing(mem []byte, g geometry) (*ring, error) {
 	r := &ring{geometry: g, mem: mem[:g.size:g.size]}
 	r.slots = unsafe.Slice((*slotLine)(unsafe.Pointer(&r.mem[g.offSlots])), g.capacity)
 	r.firstBlock, r.stride = uintptr(unsafe.Pointer(&r.mem[g.offBlocks])), uintptr(g.blockSize)
+	r.prefetch = g.blockSize <= 4*lineAlign // of longer ones two lines are no gain
 	r.tail, r.head = r.word(offTail), r.word(offHead)
 	r.notEmpty, r.notFull = r.word32(offNotEmpty+waitArmed), r.word32(offNotFull+waitArmed)
 	r.small = min(r.inline, r.maxMessage, pieces)

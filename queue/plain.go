@@ -8,8 +8,6 @@ package queue
 // not changed since. The race detector cannot know that: plain_race.go has the
 // same functions with atomic accesses for it.
 
-const pieces = 64 << 10
-
 // storeBytes copies src into the shared dst in pieces: past some size Go's
 // copy writes around the cache, which is slower when the reader comes soon.
 func storeBytes(dst, src []byte) int {

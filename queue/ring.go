@@ -47,6 +47,7 @@ type ring struct {
 	notEmpty, notFull *atomic.Uint32 // armed
 	state             *atomic.Uint32 // flags
 	small             int            // bytes of the longest message that one block holds
+	prefetch          bool           // putOne has lines fetched ahead
 	firstBlock        uintptr        // where the blocks are,
 	stride            uintptr        // and how far apart
 	hintMask          uint64         // the hints are stored at positions that have all its bits
@@ -218,7 +219,7 @@ func putOne[S any](r *ring, w *worker, msg []byte) bool {
 	if pos&r.hintMask == r.hintMask {
 		r.storeHint(opPut, pos+1)
 	}
-	if prefetches {
+	if prefetches && r.prefetch {
 		next := &r.slots[c.index]
 		prefetch(next, r.firstBlock+uintptr(slotWord(next.word.Load()).block())*r.stride)
 	}
