@@ -146,7 +146,7 @@ func socketTargets() []target {
 		{what: "socket, memory of an idle connection among 1,000", value: func(r *Report) float64 {
 			return r.median("idle/1000", "socket-idle", func(s Result) float64 { return s.Bytes })
 		}, most: 16 << 10, format: bytesText},
-		{what: "socket, who is at the other end (once per connection)", value: p50("identity/0", "acl-peer"), most: 20e3, format: timeText, floor: p50("identity/0", "peercred"), floorName: "SO_PEERCRED alone"},
+		{what: "socket, who is at the other end (once per connection)", value: p50("identity/0", "acl-peer"), most: 20e3, format: timeText, floor: p50("identity/0", "peercred"), floorName: "SO_PEERCRED alone", there: 305},
 	}
 }
 
@@ -170,7 +170,8 @@ func rpcTargets() []target {
 			target{what: label + ", 64 B, round trip, a CPU for each side: how many times faster than the best peer",
 				value: ratio(fastest(true, p50, "ping-pong-apart/64"), p50("ping-pong-apart/64", mech)), least: 3, format: times},
 			target{what: label + ", 64 B, 64 in flight, against the best peer", value: ratio(rate("in-flight/64", mech), fastest(false, rate, "in-flight/64")), least: 3, format: times},
-			target{what: label + ", 64 B, 64 in flight", value: rate("in-flight/64", mech), least: 1.5e6, format: rateText})
+			target{what: label + ", 64 B, 64 in flight", value: rate("in-flight/64", mech), least: 1.5e6, format: rateText,
+				floor: fastest(false, rate, "in-flight/64"), floorName: "the best peer", there: 0.49e6})
 	}
 	return append(all, target{what: "socket/rpc, 64 B, allocations of a call, the caller's side", value: allocations("ping-pong/64", "rpc"), most: 2, format: allocs})
 }
