@@ -73,10 +73,10 @@ func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) boo
 // Who has just met others at a slot would meet them again at the next one, and to take
 // a slot's line from a processor that is about to change it costs both more than the
 // message. So it lets them get ahead, if there is enough to do for them: until the slot
-// so many positions on has changed, or for a few us.
+// so many positions on has changed, or for some 25 us.
 const (
 	lingerSlots = 64
-	lingerLooks = 256
+	lingerLooks = 2048
 	lingerPause = 4 * spinPause
 )
 
