@@ -75,6 +75,9 @@ func (q *Queue) leaseInto(ctx context.Context, m *Lease) error {
 
 // tryLease leases once, if there is a lane; if spin, it waits a little for a message.
 func (q *Queue) tryLease(m *Lease, spin bool) error {
+	if err := q.leaseNow(m); err != errRetry {
+		return err
+	}
 	if l := q.takeKept(); l != nil {
 		return q.leaseWith(l, m, true, spin)
 	}
@@ -83,6 +86,52 @@ func (q *Queue) tryLease(m *Lease, spin bool) error {
 		return err
 	}
 	return q.leaseWith(l, m, false, spin)
+}
+
+// leaseNow leases with the lane that is kept for that, if there is one and a message
+// that has a block to itself is at its head, as nearly always. Otherwise it does nothing
+// and returns errRetry.
+func (q *Queue) leaseNow(m *Lease) (err error) {
+	if q.nkept.Load() != 0 || q.broken.Load() {
+		return errRetry
+	}
+	l, r := q.takeSpare(), q.r
+	if l == nil {
+		return errRetry
+	}
+	l.begin()
+	defer func() {
+		debug.SetPanicOnFault(l.faults)
+		if !l.ok {
+			l.caught(recover(), &err)
+		}
+		if err != nil {
+			q.release(l)
+		}
+	}()
+	if r.hook == nil {
+		err = leaseOne[withoutSteps](r, &l.worker, &q.clock)
+	} else {
+		err = leaseOne[withSteps](r, &l.worker, &q.clock)
+	}
+	switch err {
+	case nil:
+		if l.mine.stamp.Load() != 0 {
+			r.noteTime(l.mine)
+		}
+		if r.notFull.Load() != 0 {
+			q.wakeOne(offNotFull)
+		}
+		l.next = 0
+		if err = q.deliverOn(l, m); err == ErrCorrupt {
+			q.broken.Store(true)
+		}
+	case errLost:
+		q.leaseLost(l)
+		err = errRetry
+	}
+	l.ok = true
+	return err
 }
 
 // leaseWith makes m the lease of a message on l: of the one that l kept, or of one
@@ -110,7 +159,7 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 			break
 		}
 		announced = true
-		storeRelease(q.r.laneWord(l.id, laneSince), uint64(q.clock.now()))
+		storeRelease(l.from, uint64(q.clock.now()))
 		if !q.r.takeAt(&l.worker, word, opLease) {
 			continue
 		}
@@ -123,10 +172,7 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 		return nil
 	}
 	if announced {
-		// The record names a lease that another consumer got; as long as it
-		// does, nobody can know that the queue is drained.
-		q.r.idle(&l.worker)
-		q.leaseOver()
+		q.leaseLost(l)
 	}
 	if err == nil {
 		err = ErrEmpty
@@ -134,13 +180,22 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 	return err
 }
 
+// leaseLost ends an attempt whose record names a lease that another consumer got: as
+// long as it does, nobody can know that the queue is drained.
+func (q *Queue) leaseLost(l *lane) {
+	q.r.idle(&l.worker)
+	q.leaseOver()
+}
+
 // deliverOn makes m the lease of the message that l has taken.
 func (q *Queue) deliverOn(l *lane, m *Lease) error {
-	h := l.mine
+	h, ok := l.mine, false
 	t := attempts(h.tries.Load()).again(l.next)
 	storeRelease(&h.tries, uint64(t)) // the delivery counts from here on
-	data, ok := q.r.leased(l.own, l.next)
-	if !ok {
+	data := q.r.bytes(h)
+	if n := meta(h.meta.Load()).one(); n <= uint64(len(data)) {
+		data = data[:n:n]
+	} else if data, ok = q.r.leased(l.own, l.next); !ok {
 		return ErrCorrupt
 	}
 	l.lease++
@@ -209,12 +264,20 @@ func (m *Lease) Ack() error {
 // of the same entry and is the caller's still.
 func (q *Queue) ackOn(l *lane) (more bool, err error) {
 	l.begin()
-	defer l.end(&err)
+	defer func() {
+		debug.SetPanicOnFault(l.faults)
+		if !l.ok {
+			l.caught(recover(), &err)
+		}
+		if !more {
+			q.release(l)
+		}
+	}()
 	h := l.mine
 	kind := meta(h.meta.Load()).kind()
 	if kind == kindMany && q.r.nextLeased(&l.worker, l.next) {
 		l.next++
-		l.keep, l.ok = true, true
+		l.ok = true
 		return true, nil
 	}
 	q.r.idle(&l.worker) // the acknowledgement; only then may the message be taken apart

@@ -156,6 +156,7 @@ func (r *ring) newWorker(k, own uint32) *worker {
 	return &worker{
 		id: k, own: own, mine: r.blockHead(own),
 		rec:  r.laneWord(k, laneRecord),
+		from: r.laneWord(k, laneSince),
 		high: r.laneWord(k, laneHigh).Load(),
 		tail: r.cursorAt(r.word(offTail).Load()),
 		head: r.cursorAt(r.word(offHead).Load()),

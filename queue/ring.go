@@ -60,7 +60,7 @@ func (r *ring) at(s step) {
 	}
 }
 
-// putOne and getOne are compiled twice, so that without a hook not even the question
+// putOne, getOne and leaseOne are compiled twice, so that without a hook not even the question
 // for it is left of their steps.
 type (
 	withSteps    struct{ _ byte }
@@ -100,6 +100,7 @@ type worker struct {
 	own  uint32         // the block it holds
 	mine *blockHead     // that block
 	rec  *atomic.Uint64 // laneRecord
+	from *atomic.Uint64 // laneSince
 	high uint64         // what laneHigh holds
 	tail cursor         // where it looks first for a free slot
 	head cursor         // where it looks first for a message
@@ -262,6 +263,35 @@ func getOne[S any](r *ring, w *worker, buf []byte) ([]byte, error) {
 	atStep[S](r, stepDone)
 	storeRelease(w.rec, uint64(makeRecord(opIdle, 0, b, 0)))
 	return buf, nil
+}
+
+// leaseOne is the same for a message that is leased: peekHere and swap. It returns
+// errRetry if it took none, and errLost if that has left a record of the attempt.
+func leaseOne[S any](r *ring, w *worker, now *clock) error {
+	c := &w.head
+	slot := &r.slots[c.index].word
+	old := slotWord(slot.Load()) // SYNC(message): swap -> peek
+	b := old.block()
+	if !old.is(c.lap, kindOne) || b >= r.blocks || c.pos>>posBits != w.high {
+		return errRetry
+	}
+	storeRelease(w.from, uint64(now.now()))
+	atStep[S](r, stepRecord)
+	storeRelease(w.rec, uint64(makeRecord(opLease, c.pos, w.own, b)))
+	atStep[S](r, stepSwap)
+	if !slot.CompareAndSwap(uint64(old), uint64(makeSlot(c.lap+1, kindEmpty, w.own, 0))) { // SYNC(space): swap -> room
+		r.linger(c, slotWord.filled)
+		return errLost
+	}
+	atStep[S](r, stepAcquired)
+	pos, h := c.pos, r.blockHead(b)
+	w.own, w.mine = b, h
+	storeRelease(&h.acquired, pos)
+	r.next(c)
+	if pos&r.hintMask == r.hintMask {
+		r.storeHint(opLease, pos+1)
+	}
+	return nil
 }
 
 // roomHere returns the word of the slot at the worker's tail if it is ready for a
