@@ -19,7 +19,8 @@ func newRing(mem []byte, g geometry) (*ring, error) {
 	}
 	r := &ring{geometry: g, mem: mem[:g.size:g.size]}
 	r.slots = unsafe.Slice((*slotLine)(unsafe.Pointer(&r.mem[g.offSlots])), g.capacity)
-	r.firstBlock, r.stride = uintptr(unsafe.Pointer(&r.mem[g.offBlocks])), uintptr(g.blockSize)
+	r.first, r.stride = unsafe.Pointer(r.blockHead(0)), uintptr(g.blockSize)
+	r.blockHead(g.blocks - 1)               // and so all between them are in mem
 	r.prefetch = g.blockSize <= 4*lineAlign // of longer ones two lines are no gain
 	r.tail, r.head = r.word(offTail), r.word(offHead)
 	r.notEmpty, r.notFull = r.word32(offNotEmpty+waitArmed), r.word32(offNotFull+waitArmed)
@@ -62,7 +63,13 @@ func (r *ring) blockHead(b uint32) *blockHead {
 	return (*blockHead)(unsafe.Add(unsafe.Pointer(last), 1-int(r.blockSize)))
 }
 
-// bytes returns the bytes behind h, which blockHead has returned.
+// own is blockHead for a b that is known to be less than blocks: newRing has checked the
+// last one.
+func (r *ring) own(b uint32) *blockHead {
+	return (*blockHead)(unsafe.Add(r.first, uintptr(b)*r.stride))
+}
+
+// bytes returns the bytes behind h, which blockHead or own has returned.
 func (r *ring) bytes(h *blockHead) []byte {
 	return (*[1 << 30]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
 }

@@ -48,8 +48,8 @@ type ring struct {
 	state             *atomic.Uint32 // flags
 	small             int            // bytes of the longest message that one block holds
 	prefetch          bool           // putOne has lines fetched ahead
-	firstBlock        uintptr        // where the blocks are,
-	stride            uintptr        // and how far apart
+	first             unsafe.Pointer // the first block's blockHead
+	stride            uintptr        // bytes from one block to the next
 	hintMask          uint64         // the hints are stored at positions that have all its bits
 	hook              func(step)     // tests only
 }
@@ -213,7 +213,7 @@ func putOne[S any](r *ring, w *worker, msg []byte) bool {
 		return false
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.blockHead(b)
+	pos, h := c.pos, r.own(b)
 	w.own, w.mine = b, h
 	storeRelease(&h.acquired, pos)
 	r.next(c)
@@ -222,7 +222,7 @@ func putOne[S any](r *ring, w *worker, msg []byte) bool {
 	}
 	if prefetches && r.prefetch {
 		next := &r.slots[c.index]
-		prefetch(next, r.firstBlock+uintptr(slotWord(next.word.Load()).block())*r.stride)
+		prefetch(next, uintptr(r.first)+uintptr(slotWord(next.word.Load()).block())*r.stride)
 	}
 	return true
 }
@@ -245,7 +245,7 @@ func getOne[S any](r *ring, w *worker, buf []byte) ([]byte, error) {
 		return nil, errRetry
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.blockHead(b)
+	pos, h := c.pos, r.own(b)
 	w.own, w.mine = b, h
 	storeRelease(&h.acquired, pos)
 	r.next(c)
@@ -284,7 +284,7 @@ func leaseOne[S any](r *ring, w *worker, now *clock) error {
 		return errLost
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.blockHead(b)
+	pos, h := c.pos, r.own(b)
 	w.own, w.mine = b, h
 	storeRelease(&h.acquired, pos)
 	r.next(c)
