@@ -73,7 +73,8 @@ func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) boo
 // Who has just met others at a slot would meet them again at the next one, and to take
 // a slot's line from a processor that is about to change it costs both more than the
 // message. So it lets them get ahead, if there is enough to do for them: until the slot
-// so many positions on has changed, or for some 25 us.
+// so many positions on has changed, or for some 25 us. First it gives its processor to
+// who waits for one: two consumers that meet may keep it from a producer.
 const (
 	lingerSlots = 64
 	lingerLooks = 2048
@@ -90,6 +91,9 @@ const (
 func (r *ring) linger(c *cursor, still func(slotWord) bool) {
 	far := r.slot((c.index + min(lingerSlots, r.capacity/4)) % r.capacity)
 	var private atomic.Uint32
+	if still(slotWord(far.Load())) {
+		yield()
+	}
 	for n := 0; n < lingerLooks && still(slotWord(far.Load())); n++ {
 		for range lingerPause {
 			private.Load()
