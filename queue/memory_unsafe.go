@@ -63,13 +63,13 @@ func (r *ring) blockHead(b uint32) *blockHead {
 	return (*blockHead)(unsafe.Add(unsafe.Pointer(last), 1-int(r.blockSize)))
 }
 
-// own is blockHead for a b that is known to be less than blocks: newRing has checked the
-// last one.
-func (r *ring) own(b uint32) *blockHead {
+// checked is blockHead for a b that is known to be less than blocks: newRing has looked
+// at the last one.
+func (r *ring) checked(b uint32) *blockHead {
 	return (*blockHead)(unsafe.Add(r.first, uintptr(b)*r.stride))
 }
 
-// bytes returns the bytes behind h, which blockHead or own has returned.
+// bytes returns the bytes behind h, which blockHead or checked has returned.
 func (r *ring) bytes(h *blockHead) []byte {
 	return (*[1 << 30]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
 }

@@ -60,8 +60,8 @@ func (r *ring) at(s step) {
 	}
 }
 
-// putOne, getOne and leaseOne are compiled twice, so that without a hook not even the question
-// for it is left of their steps.
+// putOne, getOne and leaseOne are compiled for both, so that without a hook not even
+// the question for it is left of their steps.
 type (
 	withSteps    struct{ _ byte }
 	withoutSteps struct{}
@@ -213,7 +213,7 @@ func putOne[S any](r *ring, w *worker, msg []byte) bool {
 		return false
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.own(b)
+	pos, h := c.pos, r.checked(b)
 	w.own, w.mine = b, h
 	storeRelease(&h.acquired, pos)
 	r.next(c)
@@ -245,7 +245,7 @@ func getOne[S any](r *ring, w *worker, buf []byte) ([]byte, error) {
 		return nil, errRetry
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.own(b)
+	pos, h := c.pos, r.checked(b)
 	w.own, w.mine = b, h
 	storeRelease(&h.acquired, pos)
 	r.next(c)
@@ -284,7 +284,7 @@ func leaseOne[S any](r *ring, w *worker, now *clock) error {
 		return errLost
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.own(b)
+	pos, h := c.pos, r.checked(b)
 	w.own, w.mine = b, h
 	storeRelease(&h.acquired, pos)
 	r.next(c)
