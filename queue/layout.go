@@ -294,6 +294,7 @@ const (
 	maxSize      = int64(math.MaxInt/2) &^ (pageAlign - 1) // of a file: 1 GiB where int has 32 bits
 	maxChunks    = 1 << 24
 	maxChunkSize = 1 << 30
+	maxBlockSize = maxChunkSize + lineAlign // for a message of maxChunkSize in one piece
 )
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
@@ -305,8 +306,8 @@ func (g *geometry) place() error {
 		return fmt.Errorf("capacity %d or lanes %d out of range", g.capacity, g.lanes)
 	case uint64(g.capacity)+uint64(g.lanes) > maxBlocks:
 		return fmt.Errorf("capacity %d is above the limit of %d", g.capacity, maxBlocks-int(g.lanes))
-	case g.blockSize <= blockHeader || g.blockSize%lineAlign != 0:
-		return fmt.Errorf("block size %d is not a multiple of %d", g.blockSize, lineAlign)
+	case g.blockSize <= blockHeader || g.blockSize > maxBlockSize || g.blockSize%lineAlign != 0:
+		return fmt.Errorf("block size %d is not a multiple of %d up to %d", g.blockSize, lineAlign, maxBlockSize)
 	case (g.chunks == 0) != (g.chunkSize == 0) || g.chunkSize%pageAlign != 0 || g.chunks > maxChunks || g.chunkSize > maxChunkSize:
 		return fmt.Errorf("%d chunks of %d bytes", g.chunks, g.chunkSize)
 	}

@@ -71,7 +71,7 @@ func (r *ring) checked(b uint32) *blockHead {
 
 // bytes returns the bytes behind h, which blockHead or checked has returned.
 func (r *ring) bytes(h *blockHead) []byte {
-	return (*[1 << 30]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
+	return (*[maxBlockSize]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
 }
 
 func (r *ring) laneWord(lane uint32, field int) *atomic.Uint64 {
