@@ -180,11 +180,30 @@ func (l *lane) end(err *error) {
 	}
 }
 
-// caught makes an error of what recover returned.
+// caught makes an error of what recover returned. A panic that is not the queue's goes
+// on, without the lane.
 func (l *lane) caught(p any, err *error) {
-	if p != nil {
-		*err = l.q.fault(p)
+	if p == nil {
+		return
 	}
+	if !l.q.faulted(p) {
+		l.abandon()
+	}
+	*err = l.q.fault(p)
+}
+
+// abandon gives the lane back from the middle of an operation, where the caller's own
+// memory was not what it promised, in the order in which a reaper leaves it.
+func (l *lane) abandon() {
+	var err error
+	func() {
+		defer l.q.guard(debug.SetPanicOnFault(true), &err)
+		var w *worker
+		if w, err = l.q.r.reap(l.id, l.q.bury); err == nil {
+			l.worker = *w
+		}
+	}()
+	l.q.release(l)
 }
 
 // takeSpare takes the lane that is kept for the next lease, if there is one.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/matryer/is"
@@ -60,4 +61,52 @@ func TestLongestEntry(t *testing.T) {
 	is.NoErr(f.Truncate(int64(g.size)))
 	_, err = Open(path, nil)
 	is.True(errors.Is(err, ErrCorrupt))
+}
+
+// TestBadMemoryOfCaller passes memory that faults, as a file does that is shorter
+// than its mapping. It is the caller's panic; a caller that recovers can go on, as often
+// as it likes, and what the queue lost by that it counts.
+func TestBadMemoryOfCaller(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector makes some accesses in C, where a fault is not a panic")
+	}
+	is := is.New(t)
+	bad, err := unix.Mmap(-1, 0, 1<<16, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	is.NoErr(err)
+	defer unix.Munmap(bad)
+	panics := func(f func()) {
+		t.Helper()
+		defer func() {
+			t.Helper()
+			if err, _ := recover().(runtime.Error); err == nil {
+				t.Error("no panic")
+			}
+		}()
+		f()
+	}
+	q := opened(t)(Create(filepath.Join(t.TempDir(), "q"), &Options{Capacity: 4, MaxMessage: 5000, EntrySize: 128, Memory: 100 << 10}))
+	ctx := patient(t)
+	const rounds = 2 * maxOps
+	for range rounds {
+		panics(func() { q.Put(ctx, bad[:8]) })
+		panics(func() { q.Put(ctx, bad[:5000]) })
+		panics(func() { q.PutBatch(ctx, [][]byte{bad[:8], bad[:8]}) })
+		for _, msg := range [][]byte{make([]byte, 8), make([]byte, 5000)} {
+			is.NoErr(q.Put(ctx, msg))
+			panics(func() { q.GetInto(ctx, bad) })
+		}
+		_, err := q.PutBatch(ctx, [][]byte{make([]byte, 8), make([]byte, 8)})
+		is.NoErr(err)
+		panics(func() { q.GetInto(ctx, bad) }) // copies before it takes
+		msgs, err := q.GetBatch(ctx, 2)
+		is.NoErr(err)
+		is.Equal(len(msgs), 2)
+	}
+	s := q.Stats()
+	is.Equal(s.Len, 0)
+	is.Equal(s.ChunksUsed, 0)
+	is.Equal(s.Lost, uint64(2*rounds))
+	is.Equal(s.LostAtMost, uint64(rounds))
+	is.NoErr(q.Close())
+	is.True(q.gone)
 }

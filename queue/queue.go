@@ -293,15 +293,20 @@ func (q *Queue) guard(old bool, err *error) {
 }
 
 func (q *Queue) fault(p any) error {
-	e, ok := p.(interface {
-		runtime.Error
-		Addr() uintptr
-	})
-	if !ok || !q.r.contains(e.Addr()) {
+	if !q.faulted(p) {
 		panic(p)
 	}
 	q.broken.Store(true)
 	return fmt.Errorf("%w: its memory is gone: another process truncated or punched the file", ErrCorrupt)
+}
+
+// faulted reports whether p is the panic of a fault in the queue's memory.
+func (q *Queue) faulted(p any) bool {
+	e, ok := p.(interface {
+		runtime.Error
+		Addr() uintptr
+	})
+	return ok && q.r.contains(e.Addr())
 }
 
 // usable is checked at the start of every operation.
