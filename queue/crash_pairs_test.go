@@ -32,7 +32,7 @@ var seconds = []*scenario{
 func TestCrashPairs(t *testing.T) {
 	first := map[string]bool{
 		"Put": true, "Put large": true, "PutBatch": true, "Get": true, "GetBatch packed": true, "Get large": true,
-		"Lease": true, "Ack packed": true, "Nack": true, "Nack packed": true,
+		"Lease": true, "Lease again": true, "Ack packed": true, "Nack": true, "Nack packed": true,
 	}
 	pairs := 0
 	for _, s := range scenarios {

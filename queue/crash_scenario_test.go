@@ -25,6 +25,8 @@ type scenario struct {
 	// maxAttempts sends what is given back to the dead-letter queue.
 	maxAttempts int
 	sealed      bool
+	// spare: the victim has leased before, and kept the lane for the next time.
+	spare bool
 	// waits: act blocks until another process makes room, or puts.
 	waits bool
 	// packed: act's puts share an entry, so they are there all or none.
@@ -248,6 +250,7 @@ var scenarios = []*scenario{
 	{name: "GetBatch over packed", entry: packed3, takes: 5, act: getBatch(5)},
 	{name: "GetBatch large", entry: long, takes: 2, act: getBatch(2)},
 	{name: "Lease", entry: single, leases: true, act: lease},
+	{name: "Lease again", entry: single, spare: true, leases: true, act: lease},
 	{name: "Lease packed", entry: packed3, leases: true, act: lease},
 	{name: "Lease large", entry: long, leases: true, act: lease},
 	{name: "Ack", entry: single, holds: true, acks: true, act: ack},
@@ -304,6 +307,13 @@ func (s *scenario) arrange(q *Queue, level int) (*victim, error) {
 		if err := fill(1 + i); err != nil {
 			return nil, err
 		}
+	}
+	if s.spare {
+		l, err := q.leaseLaneNow()
+		if err != nil {
+			return nil, err
+		}
+		q.release(l)
 	}
 	if s.sealed {
 		if err := q.CloseWrite(); err != nil {

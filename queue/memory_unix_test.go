@@ -63,10 +63,10 @@ func TestLongestEntry(t *testing.T) {
 	is.True(errors.Is(err, ErrCorrupt))
 }
 
-// TestBadMemoryOfCaller passes memory that faults, as a file does that is shorter
+// TestHostileMemoryOfCaller passes memory that faults, as a file does that is shorter
 // than its mapping. It is the caller's panic; a caller that recovers can go on, as often
 // as it likes, and what the queue lost by that it counts.
-func TestBadMemoryOfCaller(t *testing.T) {
+func TestHostileMemoryOfCaller(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector makes some accesses in C, where a fault is not a panic")
 	}

@@ -1,0 +1,210 @@
+package queue
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+)
+
+// fastOps are the operations that have a short way, each on a handle that is ready for
+// it: see readyHandle.
+var fastOps = map[string]func(q *Queue) error{
+	"Put": func(q *Queue) error { return q.TryPut([]byte("put")) },
+	"Get": func(q *Queue) error { _, err := q.TryGet(); return err },
+	"Lease and Ack": func(q *Queue) error {
+		m, err := q.TryLease()
+		if err != nil {
+			return err
+		}
+		return m.Ack()
+	},
+}
+
+// readyHandle returns a handle that has put and leased before, with one message waiting.
+func readyHandle(t *testing.T, o *Options) *Queue {
+	t.Helper()
+	h, err := newHeap(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, _, err := h.open()
+	opened(t)(q, err)
+	for range 2 {
+		if err := q.TryPut([]byte("message")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := fastOps["Lease and Ack"](q); err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// inside lets f act once in the middle of an operation of q.
+func inside(q *Queue, f func()) {
+	q.r.hook = func(here step) {
+		if here == stepSwap {
+			q.r.hook = nil
+			f()
+		}
+	}
+}
+
+// A handle that is closed in the middle of an operation gives its memory back with
+// the end of that.
+func TestCloseInOperation(t *testing.T) {
+	for name, op := range fastOps {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
+			inside(q, func() {
+				is.NoErr(q.Close())
+				is.True(!q.gone)
+			})
+			is.NoErr(op(q))
+			is.True(q.gone)
+		})
+	}
+}
+
+// Who comes to wait for a lane in the middle of an operation is woken by its end.
+func TestOperationWakesWaiter(t *testing.T) {
+	for name, op := range fastOps {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
+			spare := name != "Lease and Ack"
+			var held, l *lane
+			var wait chan struct{}
+			inside(q, func() {
+				var err error
+				if spare { // else the operation itself has it
+					held = q.takeSpare()
+					l, wait, err = q.laneOrWait(false)
+				} else {
+					l, wait, err = q.laneOrWait(true)
+				}
+				is.NoErr(err)
+				is.Equal(l, nil)
+			})
+			is.NoErr(op(q))
+			select {
+			case <-wait:
+			default:
+				t.Error("it still waits")
+			}
+			if held != nil {
+				q.release(held)
+			}
+		})
+	}
+}
+
+// A word that names no block of the queue is found before the block is touched, and a
+// length that no block has before a message is made of it. The handle refuses from then on.
+func TestHostileFastWay(t *testing.T) {
+	slot := func(c *cursor, kind uint32) func(q *Queue) {
+		return func(q *Queue) {
+			q.r.slot(c.index).Store(uint64(makeSlot(c.lap, kind, q.r.blocks, 0)))
+		}
+	}
+	length := func(q *Queue) {
+		c := q.lanes[q.spareLease.Load()-1].head
+		h := q.r.blockHead(slotWord(q.r.slot(c.index).Load()).block())
+		h.meta.Store(uint64(makeMeta(kindOne, q.r.inline+1, 1)))
+	}
+	for name, op := range fastOps {
+		attacks := map[string]func(q *Queue){
+			"block of a message": func(q *Queue) { slot(&q.lanes[q.spareLease.Load()-1].head, kindOne)(q) },
+			"length":             length,
+		}
+		if name == "Put" {
+			attacks = map[string]func(q *Queue){
+				"block of a free slot": func(q *Queue) { slot(&q.fast.tail, kindEmpty)(q) },
+			}
+		}
+		for what, attack := range attacks {
+			t.Run(name+", "+what, func(t *testing.T) {
+				is := is.New(t)
+				q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
+				if name == "Get" { // whose cursor is where the lease left off
+					q.fast.head = q.lanes[q.spareLease.Load()-1].head
+				}
+				attack(q)
+				is.True(errors.Is(op(q), ErrCorrupt))
+				for _, op := range fastOps {
+					is.True(errors.Is(op(q), ErrCorrupt))
+				}
+			})
+		}
+	}
+}
+
+// The statistics count what goes the short way as they count all else.
+func TestStatisticsOfFastWay(t *testing.T) {
+	for name, op := range fastOps {
+		if name == "Put" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			q := readyHandle(t, &Options{Capacity: 256, MaxMessage: 8, Lanes: 2})
+			for range 2 * sampling {
+				is.NoErr(q.TryPut([]byte("message")))
+			}
+			for q.Len() > 0 {
+				is.NoErr(op(q))
+			}
+			s := q.Stats()
+			is.Equal(s.Sampled, uint64(3)) // puts number 0, 64 and 128
+			is.Equal(s.Gets, s.Puts)
+		})
+	}
+	is := is.New(t)
+	q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
+	before := time.Now().Add(-time.Millisecond) // clocks are not read at the same place
+	m, err := q.TryLease()
+	is.NoErr(err)
+	s := q.Stats()
+	is.Equal(s.Leased, 1)
+	is.True(s.Holders[m.l.id].Lease)
+	is.True(s.Holders[m.l.id].Since.After(before))
+	is.NoErr(m.Ack())
+}
+
+// What an operation announces names its position whole, also the first position whose
+// high bits are new to its lane: a reaper reads both words.
+func TestAnnouncedPosition(t *testing.T) {
+	const first = 1 << posBits
+	for name, op := range fastOps {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			w := newWorld(t, &scenario{}, first-2)
+			q, _ := w.open(t)
+			defer q.Close()
+			other, _ := w.open(t)
+			defer other.Close()
+			for range 2 {
+				is.NoErr(q.TryPut([]byte("message")))
+			}
+			for range 2 {
+				is.NoErr(fastOps["Lease and Ack"](q))
+			}
+			l := q.lanes[q.spareLease.Load()-1]
+			if name != "Lease and Ack" {
+				q.fast.head, l = l.head, q.fast
+			}
+			if name != "Put" {
+				is.NoErr(other.TryPut([]byte("message")))
+			}
+			announced := uint64(0)
+			inside(q, func() {
+				announced = q.r.laneWord(l.id, laneHigh).Load()<<posBits | record(l.rec.Load()).low()
+			})
+			is.NoErr(op(q))
+			is.Equal(announced, uint64(first))
+		})
+	}
+}
