@@ -2,6 +2,8 @@ package queue
 
 import (
 	"errors"
+	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +32,11 @@ func readyHandle(t *testing.T, o *Options) *Queue {
 		t.Fatal(err)
 	}
 	q, _, err := h.open()
-	opened(t)(q, err)
+	return ready(t, opened(t)(q, err))
+}
+
+func ready(t *testing.T, q *Queue) *Queue {
+	t.Helper()
 	for range 2 {
 		if err := q.TryPut([]byte("message")); err != nil {
 			t.Fatal(err)
@@ -39,8 +45,12 @@ func readyHandle(t *testing.T, o *Options) *Queue {
 	if err := fastOps["Lease and Ack"](q); err != nil {
 		t.Fatal(err)
 	}
+	q.fast.head = spareHead(q) // else Get looks for where that is
 	return q
 }
+
+// spareHead is where the next Lease looks.
+func spareHead(q *Queue) cursor { return q.lanes[q.spareLease.Load()-1].head }
 
 // inside lets f act once in the middle of an operation of q.
 func inside(q *Queue, f func()) {
@@ -105,35 +115,37 @@ func TestOperationWakesWaiter(t *testing.T) {
 // A word that names no block of the queue is found before the block is touched, and a
 // length that no block has before a message is made of it. The handle refuses from then on.
 func TestHostileFastWay(t *testing.T) {
-	slot := func(c *cursor, kind uint32) func(q *Queue) {
+	slot := func(at func(q *Queue) cursor, kind uint32) func(q *Queue) {
 		return func(q *Queue) {
+			c := at(q)
 			q.r.slot(c.index).Store(uint64(makeSlot(c.lap, kind, q.r.blocks, 0)))
 		}
 	}
 	length := func(q *Queue) {
-		c := q.lanes[q.spareLease.Load()-1].head
+		c := spareHead(q)
 		h := q.r.blockHead(slotWord(q.r.slot(c.index).Load()).block())
 		h.meta.Store(uint64(makeMeta(kindOne, q.r.inline+1, 1)))
 	}
 	for name, op := range fastOps {
 		attacks := map[string]func(q *Queue){
-			"block of a message": func(q *Queue) { slot(&q.lanes[q.spareLease.Load()-1].head, kindOne)(q) },
+			"block of a message": slot(spareHead, kindOne),
 			"length":             length,
 		}
 		if name == "Put" {
 			attacks = map[string]func(q *Queue){
-				"block of a free slot": func(q *Queue) { slot(&q.fast.tail, kindEmpty)(q) },
+				"block of a free slot": slot(func(q *Queue) cursor { return q.fast.tail }, kindEmpty),
 			}
 		}
 		for what, attack := range attacks {
 			t.Run(name+", "+what, func(t *testing.T) {
 				is := is.New(t)
 				q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
-				if name == "Get" { // whose cursor is where the lease left off
-					q.fast.head = q.lanes[q.spareLease.Load()-1].head
-				}
 				attack(q)
+				slots := slices.Clone(q.r.mem[q.r.offSlots:q.r.offChunkWords])
 				is.True(errors.Is(op(q), ErrCorrupt))
+				if what != "length" { // which is the owner's to know
+					is.Equal(slots, q.r.mem[q.r.offSlots:q.r.offChunkWords])
+				}
 				for _, op := range fastOps {
 					is.True(errors.Is(op(q), ErrCorrupt))
 				}
@@ -207,4 +219,72 @@ func TestAnnouncedPosition(t *testing.T) {
 			is.Equal(announced, uint64(first))
 		})
 	}
+}
+
+// Each wakes who sleeps on the other side.
+func TestFastWayWakes(t *testing.T) {
+	for name, op := range fastOps {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
+			line := offNotFull
+			if name == "Put" {
+				line = offNotEmpty
+			}
+			seq, old := q.r.arm(line)
+			is.NoErr(op(q))
+			is.True(seq.Load() != old)
+		})
+	}
+}
+
+// A lease that went to another consumer is nobody's: it keeps none from the queue's end.
+func TestLostLease(t *testing.T) {
+	is := is.New(t)
+	w := newWorld(t, &scenario{}, crashCapacity)
+	q, _ := w.open(t)
+	other, _ := w.open(t)
+	defer other.Close()
+	defer ready(t, q).Close()
+	inside(q, func() { is.NoErr(fastOps["Get"](other)) })
+	_, err := q.TryLease()
+	is.Equal(err, ErrEmpty)
+	is.Equal(other.Stats().Leased, 0)
+	is.NoErr(q.CloseWrite())
+	_, err = other.TryGet()
+	is.Equal(err, io.EOF)
+}
+
+// The lane that a lease has left knows nothing of it any more, and what a handle keeps
+// comes before what the queue has.
+func TestLeaseAgain(t *testing.T) {
+	is := is.New(t)
+	ctx := t.Context()
+	q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 4})
+	is.NoErr(fastOps["Get"](q))
+	lease := func(want string, attempts int) *Lease {
+		t.Helper()
+		m, err := q.TryLease()
+		is.NoErr(err)
+		is.Equal(string(m.Bytes()), want)
+		is.Equal(m.Attempts(), attempts)
+		return m
+	}
+	_, err := q.PutBatch(ctx, [][]byte{[]byte("a"), []byte("b")})
+	is.NoErr(err)
+	a := lease("a", 1)
+	second, err := q.leaseLaneNow()
+	is.NoErr(err)
+	is.NoErr(a.Ack())
+	q.release(second)
+	is.True(q.spareLease.Load() != 0)
+	is.NoErr(q.TryPut([]byte("c")))
+	b := lease("b", 1)
+	is.True(q.takeSpare() == second) // so that b's is the next
+	is.NoErr(b.Ack())
+	is.NoErr(lease("c", 1).Nack())
+	first := q.takeSpare()
+	q.release(second)
+	is.NoErr(lease("c", 2).Ack()) // says the other lane, too
+	q.release(first)
 }

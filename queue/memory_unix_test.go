@@ -110,3 +110,27 @@ func TestHostileMemoryOfCaller(t *testing.T) {
 	is.NoErr(q.Close())
 	is.True(q.gone)
 }
+
+// TestHostileTruncation takes memory away under Put, Get and Lease, with every word that
+// they meet first. Nothing of the handle remains after its Close.
+func TestHostileTruncation(t *testing.T) {
+	for name, op := range fastOps {
+		for what, size := range map[string]func(g geometry) int{
+			"all":    func(geometry) int { return 0 },
+			"slots":  func(g geometry) int { return g.offSlots },
+			"blocks": func(g geometry) int { return g.offBlocks },
+		} {
+			t.Run(name+" without "+what, func(t *testing.T) {
+				is := is.New(t)
+				path := filepath.Join(t.TempDir(), "q")
+				q := opened(t)(Create(path, &Options{Capacity: 64, MaxMessage: 8, Lanes: 8}))
+				ready(t, q)
+				is.Equal(q.r.offSlots%pageAlign, 0) // else it remains
+				is.NoErr(os.Truncate(path, int64(size(q.r.geometry))))
+				is.True(errors.Is(op(q), ErrCorrupt))
+				is.NoErr(q.Close())
+				is.True(q.gone)
+			})
+		}
+	}
+}
