@@ -3,6 +3,7 @@ package queue
 import (
 	"errors"
 	"io"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"time"
@@ -136,6 +137,7 @@ func TestHostileFastWay(t *testing.T) {
 				"block of a free slot": slot(func(q *Queue) cursor { return q.fast.tail }, kindEmpty),
 			}
 		}
+		attacks["nothing new"] = func(q *Queue) { q.broken.Store(true) }
 		for what, attack := range attacks {
 			t.Run(name+", "+what, func(t *testing.T) {
 				is := is.New(t)
@@ -287,4 +289,20 @@ func TestLeaseAgain(t *testing.T) {
 	q.release(second)
 	is.NoErr(lease("c", 2).Ack()) // says the other lane, too
 	q.release(first)
+}
+
+// Whether a fault is a panic in the caller's goroutine stays the caller's choice.
+func TestFaultsAfterFastWay(t *testing.T) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(false))
+	for name, op := range fastOps {
+		for _, panics := range []bool{false, true} {
+			is := is.New(t)
+			q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
+			debug.SetPanicOnFault(panics)
+			is.NoErr(op(q))
+			if debug.SetPanicOnFault(false) != panics {
+				t.Error(name, "changed it from", panics)
+			}
+		}
+	}
 }
