@@ -158,6 +158,13 @@ func (q *Queue) getOn(l *lane, buf []byte, spin bool) ([]byte, error) {
 			}
 			return msg, err
 		}
+		if word.kind() == kindOne && l.raised(&l.head) {
+			msg, err := q.getOneOn(l, buf)
+			if err == errRetry {
+				continue
+			}
+			return msg, err
+		}
 		if !q.r.takeAt(&l.worker, word, opTake) {
 			continue
 		}
@@ -169,6 +176,19 @@ func (q *Queue) getOn(l *lane, buf []byte, spin bool) ([]byte, error) {
 		return msg, nil
 	}
 	return nil, ErrEmpty
+}
+
+// getOneOn is getOne, and wakes who waits for the space.
+func (q *Queue) getOneOn(l *lane, buf []byte) (msg []byte, err error) {
+	if q.r.hook == nil {
+		msg, err = getOne[withoutSteps](q.r, &l.worker, buf)
+	} else {
+		msg, err = getOne[withSteps](q.r, &l.worker, buf)
+	}
+	if err == nil {
+		q.wakeOne(offNotFull)
+	}
+	return msg, err
 }
 
 // finishTake ends a take: what the block held is in private memory, or done with.
@@ -212,10 +232,13 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 			}
 			slot := q.r.slot(l.head.index)
 			word := slotWord(slot.Load())
-			if !word.is(l.head.lap, kindEmpty) || q.get.spin(slot, word, q.r.notEmpty) {
-				continue
+			if word.is(l.head.lap, kindEmpty) && !q.get.spin(slot, word, q.r.notEmpty) {
+				return 0, ErrEmpty
 			}
-			return 0, ErrEmpty
+			if prefetches {
+				q.r.prefetchGet(slot, slotWord(slot.Load()))
+			}
+			continue
 		case errSealed:
 			return 0, q.drained(l)
 		}

@@ -19,7 +19,7 @@ func newRing(mem []byte, g geometry) (*ring, error) {
 	}
 	r := &ring{geometry: g, mem: mem[:g.size:g.size]}
 	r.slots = unsafe.Slice((*slotLine)(unsafe.Pointer(&r.mem[g.offSlots])), g.capacity)
-	r.first, r.stride = unsafe.Pointer(r.blockHead(0)), uintptr(g.blockSize)
+	r.first, r.stride = r.blockHead(0), uintptr(g.blockSize)
 	r.blockHead(g.blocks - 1)               // and so all between them are in mem
 	r.prefetch = g.blockSize <= 4*lineAlign // of longer ones two lines are no gain
 	r.tail, r.head = r.word(offTail), r.word(offHead)
@@ -66,12 +66,24 @@ func (r *ring) blockHead(b uint32) *blockHead {
 // checked is blockHead for a b that is known to be less than blocks: newRing has looked
 // at the last one.
 func (r *ring) checked(b uint32) *blockHead {
-	return (*blockHead)(unsafe.Add(r.first, uintptr(b)*r.stride))
+	return (*blockHead)(unsafe.Add(unsafe.Pointer(r.first), uintptr(b)*r.stride))
 }
 
 // bytes returns the bytes behind h, which blockHead or checked has returned.
 func (r *ring) bytes(h *blockHead) []byte {
 	return (*[maxBlockSize]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
+}
+
+// prefetchPut has the lines fetched that the next two puts write first, if next is the
+// slot of the next one and word is in it: the slot behind it, and the block that it names.
+func (r *ring) prefetchPut(next *slotLine, word slotWord) {
+	prefetch(uintptr(unsafe.Pointer(next))+slotSize, uintptr(unsafe.Pointer(r.first))+uintptr(word.block())*r.stride)
+}
+
+// prefetchGet has the lines fetched that the taker of a message goes to, if word is in
+// its slot.
+func (r *ring) prefetchGet(slot *atomic.Uint64, word slotWord) {
+	prefetch(uintptr(unsafe.Pointer(slot)), uintptr(unsafe.Pointer(r.first))+uintptr(word.block())*r.stride)
 }
 
 func (r *ring) laneWord(lane uint32, field int) *atomic.Uint64 {

@@ -2,11 +2,11 @@ package queue
 
 const prefetches = true
 
-// prefetch has the lines fetched that the next two puts write first: the slot behind
-// slot, and the first two of the block there, which slot names. To wait for each in
-// turn takes most of a put's time where a consumer had them on another processor, and
-// twice for a slot: a load has the line come for reading only. It is PREFETCHW (Intel
-// SDM vol. 2B; a processor without it does nothing), to which no address is wrong.
+// prefetch has the lines at two addresses, and the line behind the second, fetched for
+// writing. To wait for a slot and its block in turn takes most of an operation's time
+// where another processor had them, and twice for the slot: a load has the line come for
+// reading only. It is PREFETCHW (Intel SDM vol. 2B; a processor without it does
+// nothing), to which no address is wrong.
 //
 //go:noescape
-func prefetch(slot *slotLine, block uintptr)
+func prefetch(slot, block uintptr)

@@ -4,4 +4,4 @@ package queue
 
 const prefetches = false
 
-func prefetch(slot *slotLine, block uintptr) {}
+func prefetch(slot, block uintptr) {}

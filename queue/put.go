@@ -19,9 +19,11 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return wrap("put to", q.name, ctx.Err())
 	}
-	err := q.putNow(msg)
-	if err == nil {
-		return nil
+	err := errRetry
+	if q.fast.busy.CompareAndSwap(0, 1) {
+		if err = q.putNow(q.fast, msg, len(msg)); err == nil {
+			return nil
+		}
 	}
 	if err == errRetry {
 		err = q.tryPut(msg, true)
@@ -35,7 +37,10 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 // TryPut is Put that does not wait: it returns ErrFull, itself and not
 // wrapped, if there is no space now.
 func (q *Queue) TryPut(msg []byte) error {
-	err := q.putNow(msg)
+	err := errRetry
+	if q.fast.busy.CompareAndSwap(0, 1) {
+		err = q.putNow(q.fast, msg, len(msg))
+	}
 	if err == errRetry {
 		err = q.tryPut(msg, false)
 	}
@@ -61,27 +66,29 @@ func (q *Queue) tryPut(msg []byte, spin bool) (err error) {
 	return err
 }
 
-// putNow puts on the fast lane if it is free and nothing in the way of the message,
-// as nearly always. Otherwise it does nothing and returns errRetry.
-func (q *Queue) putNow(msg []byte) (err error) {
-	l, r := q.fast, q.r
-	if len(msg) > r.small || !l.busy.CompareAndSwap(0, 1) {
-		return errRetry
-	}
+// putNow puts msg, or the n bytes that are in l's block already, if nothing is in the
+// way of it, as nearly always; with errRetry it did nothing. It releases l, unless l has
+// a message in its block that was not put.
+func (q *Queue) putNow(l *lane, msg []byte, n int) (err error) {
+	r := q.r
 	l.begin()
 	defer func() {
 		debug.SetPanicOnFault(l.faults)
 		if !l.ok {
 			l.caught(recover(), &err)
 		}
-		q.releaseFast(l)
+		if l == q.fast {
+			q.releaseFast(l)
+		} else if err == nil {
+			q.release(l)
+		}
 	}()
 	done := false
-	if l.puts%sampling != 0 && r.state.Load() == 0 && !q.broken.Load() {
+	if n <= r.small && l.puts%sampling != 0 && r.state.Load() == 0 && !q.broken.Load() {
 		if r.hook == nil {
-			done = putOne[withoutSteps](r, &l.worker, msg)
+			done = putOne[withoutSteps](r, &l.worker, msg, n)
 		} else {
-			done = putOne[withSteps](r, &l.worker, msg)
+			done = putOne[withSteps](r, &l.worker, msg, n)
 		}
 	}
 	if done {
@@ -345,7 +352,15 @@ func (r *Reservation) Commit(ctx context.Context) error {
 		return q.Put(ctx, data)
 	}
 	*r = Reservation{}
-	err := q.commitOn(l, n, true)
+	err := errRetry
+	if !q.closed.Load() {
+		if err = q.putNow(l, nil, n); err == nil {
+			return nil
+		}
+	}
+	if err == errRetry {
+		err = q.commitOn(l, n, true)
+	}
 	if waitable(err) {
 		err = q.await(ctx, &q.put, func(spin bool) error { return q.commitOn(l, n, spin) })
 	}

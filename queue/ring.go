@@ -12,7 +12,6 @@ package queue
 
 import (
 	"sync/atomic"
-	"unsafe"
 )
 
 // step names a place right before a shared-memory access, where the tests
@@ -48,28 +47,15 @@ type ring struct {
 	state             *atomic.Uint32 // flags
 	small             int            // bytes of the longest message that one block holds
 	prefetch          bool           // putOne has lines fetched ahead
-	first             unsafe.Pointer // the first block's blockHead
-	stride            uintptr        // bytes from one block to the next
-	hintMask          uint64         // the hints are stored at positions that have all its bits
-	hook              func(step)     // tests only
+	first             *blockHead
+	stride            uintptr    // bytes from one block to the next
+	hintMask          uint64     // the hints are stored at positions that have all its bits
+	hook              func(step) // tests only
 }
 
 func (r *ring) at(s step) {
 	if r.hook != nil {
 		r.hook(s)
-	}
-}
-
-// putOne, getOne and leaseOne are compiled for both, so that without a hook not even
-// the question for it is left of their steps.
-type (
-	withSteps    struct{ _ byte }
-	withoutSteps struct{}
-)
-
-func atStep[S any](r *ring, s step) {
-	if unsafe.Sizeof(*new(S)) > 0 {
-		r.at(s)
 	}
 }
 
@@ -105,6 +91,9 @@ type worker struct {
 	tail cursor         // where it looks first for a free slot
 	head cursor         // where it looks first for a message
 }
+
+// raised reports whether a record can name the position at c: see raise.
+func (w *worker) raised(c *cursor) bool { return c.pos>>posBits == w.high }
 
 // tries bounds every walk of the ring: a lap and what others may add to it
 // meanwhile. Past it the caller looks at its context and comes again.
@@ -143,7 +132,7 @@ func (r *ring) catchUp(c *cursor, d int64, putDone bool) {
 // with what. c moves on if the swap took place.
 func (r *ring) swap(w *worker, c *cursor, op uint32, old, new slotWord) bool {
 	pos, b := c.pos, old.block()
-	if pos>>posBits != w.high {
+	if !w.raised(c) {
 		r.raise(w, op, pos>>posBits)
 	}
 	r.at(stepRecord)
@@ -195,16 +184,19 @@ func (r *ring) raise(w *worker, op uint32, high uint64) {
 // ready for it: what happens nearly always. It is roomHere, fillOne and swap in one
 // piece, because what a call saves on the stack and loads again takes as long as what
 // it does. S says whether it passes the steps: see atStep.
-func putOne[S any](r *ring, w *worker, msg []byte) bool {
+// Without a msg it is the first n bytes of the worker's block, where they are already.
+func putOne[S any](r *ring, w *worker, msg []byte, n int) bool {
 	c := &w.tail
 	slot := &r.slots[c.index].word
 	old := slotWord(slot.Load()) // SYNC(space): swap -> room
 	b := old.block()
-	if !old.is(c.lap, kindEmpty) || b >= r.blocks || c.pos>>posBits != w.high {
+	if !old.is(c.lap, kindEmpty) || b >= r.blocks || !w.raised(c) {
 		return false
 	}
-	storeShort(r.bytes(w.mine), msg)
-	w.mine.describe(makeMeta(kindOne, len(msg), 1))
+	if msg != nil {
+		storeShort(r.bytes(w.mine), msg)
+	}
+	w.mine.describe(makeMeta(kindOne, n, 1))
 	atStep[S](r, stepRecord)
 	storeRelease(w.rec, uint64(makeRecord(opPut, c.pos, w.own, b)))
 	atStep[S](r, stepSwap)
@@ -222,7 +214,7 @@ func putOne[S any](r *ring, w *worker, msg []byte) bool {
 	}
 	if prefetches && r.prefetch {
 		next := &r.slots[c.index]
-		prefetch(next, uintptr(r.first)+uintptr(slotWord(next.word.Load()).block())*r.stride)
+		r.prefetchPut(next, slotWord(next.word.Load()))
 	}
 	return true
 }
@@ -234,7 +226,7 @@ func getOne[S any](r *ring, w *worker, buf []byte) ([]byte, error) {
 	slot := &r.slots[c.index].word
 	old := slotWord(slot.Load()) // SYNC(message): swap -> peek
 	b := old.block()
-	if !old.is(c.lap, kindOne) || b >= r.blocks || c.pos>>posBits != w.high {
+	if !old.is(c.lap, kindOne) || b >= r.blocks || !w.raised(c) {
 		return nil, errRetry
 	}
 	atStep[S](r, stepRecord)
@@ -272,7 +264,7 @@ func leaseOne[S any](r *ring, w *worker, now *clock) error {
 	slot := &r.slots[c.index].word
 	old := slotWord(slot.Load()) // SYNC(message): swap -> peek
 	b := old.block()
-	if !old.is(c.lap, kindOne) || b >= r.blocks || c.pos>>posBits != w.high {
+	if !old.is(c.lap, kindOne) || b >= r.blocks || !w.raised(c) {
 		return errRetry
 	}
 	storeRelease(w.from, uint64(now.now()))
