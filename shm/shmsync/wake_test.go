@@ -5,6 +5,7 @@ package shmsync
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -100,4 +101,65 @@ func TestReleaseWakesAll(t *testing.T) {
 		is.NoErr(<-others)
 	}
 	is.Equal(s.waiting.Load(), uint32(0))
+}
+
+// awake is a context that does something when its waiter asks for its end, right
+// before it would sleep, and knows whether it then slept.
+type awake struct {
+	context.Context
+	moment func()
+	slept  *bool
+}
+
+func (a awake) Err() error {
+	a.moment()
+	return a.Context.Err()
+}
+
+func (a awake) Done() <-chan struct{} {
+	*a.slept = true
+	return a.Context.Done()
+}
+
+// What happens between a waiter's last look and its sleep keeps it from sleeping, and
+// wakes those who sleep already: the waiter has said before that somebody may.
+func TestNoSleepAfterTheChange(t *testing.T) {
+	f := tempFile(t)
+	mem := Plain(make([]byte, 64))
+	a, b := join(t, f), join(t, f)
+	ma, mb := newMutex(t, mem, a), newMutex(t, mem, b)
+	semaphore := func(m *Member) *Semaphore {
+		s, err := NewSemaphore(mem, 8, 1, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	sa, sb := semaphore(a), semaphore(b)
+	e, err := NewEvent(mem, 32, b.set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		word           *atomic.Uint32
+		before, change func() error
+		wait           func(context.Context) error
+	}{
+		"mutex":     {ma.word, func() error { return ma.Lock(t.Context()) }, ma.Unlock, mb.Lock},
+		"semaphore": {sa.changes, func() error { return sa.Acquire(t.Context()) }, sa.Release, sb.Acquire},
+		"event":     {e.word, e.Reset, e.Set, e.Wait},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			is.NoErr(c.before())
+			slept := false
+			change := sync.OnceFunc(func() {
+				other := sleepOn(t, 1, c.word)
+				is.NoErr(c.change())
+				is.NoErr(<-other)
+			})
+			is.NoErr(c.wait(awake{t.Context(), change, &slept}))
+			is.True(!slept)
+		})
+	}
 }
