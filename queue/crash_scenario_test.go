@@ -25,7 +25,7 @@ type scenario struct {
 	// maxAttempts sends what is given back to the dead-letter queue.
 	maxAttempts int
 	sealed      bool
-	// spare: the victim has leased before, and kept the lane for the next time.
+	// spare: the victim has leased and reserved before, and kept the lane for the next time.
 	spare bool
 	// waits: act blocks until another process makes room, or puts.
 	waits bool
@@ -240,6 +240,7 @@ var scenarios = []*scenario{
 	{name: "PutBatch", entry: packed3, puts: []string{"p0", "p1", "p2", "p3"}, packed: true, act: putBatch},
 	{name: "PutBatch of all kinds", entry: single, puts: mixed, act: putBatch},
 	{name: "Reserve", entry: single, puts: small, act: reserve},
+	{name: "Reserve again", entry: single, spare: true, puts: small, act: reserve},
 	{name: "Put that waits", entry: single, levels: []int{crashCapacity}, waits: true, puts: small, act: waitPut},
 	{name: "Get", entry: single, takes: 1, act: get},
 	{name: "Get that waits", entry: single, levels: []int{0}, waits: true, takes: 1, act: waitGet},
@@ -313,6 +314,7 @@ func (s *scenario) arrange(q *Queue, level int) (*victim, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.puts, l.tail = 1, q.fast.tail
 		q.release(l)
 	}
 	if s.sealed {

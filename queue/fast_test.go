@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"errors"
 	"io"
 	"runtime/debug"
@@ -11,21 +12,45 @@ import (
 	"github.com/matryer/is"
 )
 
-// fastOps are the operations that have a short way, each on a handle that is ready for
-// it: see readyHandle.
-var fastOps = map[string]func(q *Queue) error{
-	"Put": func(q *Queue) error { return q.TryPut([]byte("put")) },
-	"Get": func(q *Queue) error { _, err := q.TryGet(); return err },
-	"Lease and Ack": func(q *Queue) error {
+// A fastOp is an operation that has a short way.
+type fastOp struct {
+	do    func(q *Queue) error
+	puts  bool // else it takes
+	spare bool // on the lane that is kept for leases and reservations, else on the fast one
+}
+
+// fastOps go the short way on a handle that is ready for it: see ready.
+var fastOps = map[string]fastOp{
+	"Put": {do: func(q *Queue) error { return q.TryPut([]byte("put")) }, puts: true},
+	"Reserve and Commit": {do: func(q *Queue) error {
+		r, err := q.Reserve(context.Background(), 3)
+		if err != nil {
+			return err
+		}
+		return r.Commit(context.Background()) // with what is there: a fault in it were the caller's
+	}, puts: true, spare: true},
+	"Get": {do: func(q *Queue) error { _, err := q.TryGet(); return err }},
+	"Lease and Ack": {do: func(q *Queue) error {
 		m, err := q.TryLease()
 		if err != nil {
 			return err
 		}
 		return m.Ack()
-	},
+	}, spare: true},
 }
 
-// readyHandle returns a handle that has put and leased before, with one message waiting.
+// lane returns the lane that op will use.
+func (op fastOp) lane(q *Queue) *lane {
+	if op.spare {
+		return spareOf(q)
+	}
+	return q.fast
+}
+
+// spareOf returns the lane that is kept for the next lease or reservation.
+func spareOf(q *Queue) *lane { return q.lanes[q.spareLease.Load()-1] }
+
+// readyHandle returns a handle, in memory of its own, that is ready.
 func readyHandle(t *testing.T, o *Options) *Queue {
 	t.Helper()
 	h, err := newHeap(o)
@@ -36,22 +61,23 @@ func readyHandle(t *testing.T, o *Options) *Queue {
 	return ready(t, opened(t)(q, err))
 }
 
+// ready makes q one that has done everything before, with one message waiting.
 func ready(t *testing.T, q *Queue) *Queue {
 	t.Helper()
-	for range 2 {
-		if err := q.TryPut([]byte("message")); err != nil {
+	for _, name := range []string{"Reserve and Commit", "Put", "Lease and Ack"} {
+		if err := fastOps[name].do(q); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := fastOps["Lease and Ack"](q); err != nil {
-		t.Fatal(err)
-	}
-	q.fast.head = spareHead(q) // else Get looks for where that is
+	meet(q)
 	return q
 }
 
-// spareHead is where the next Lease looks.
-func spareHead(q *Queue) cursor { return q.lanes[q.spareLease.Load()-1].head }
+// meet has both lanes know where the queue's ends are.
+func meet(q *Queue) {
+	fast, spare := &q.fast.worker, &spareOf(q).worker
+	fast.head, spare.tail = spare.head, fast.tail
+}
 
 // inside lets f act once in the middle of an operation of q.
 func inside(q *Queue, f func()) {
@@ -74,7 +100,7 @@ func TestCloseInOperation(t *testing.T) {
 				is.NoErr(q.Close())
 				is.True(!q.gone)
 			})
-			is.NoErr(op(q))
+			is.NoErr(op.do(q))
 			is.True(q.gone)
 		})
 	}
@@ -86,21 +112,18 @@ func TestOperationWakesWaiter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
 			q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
-			spare := name != "Lease and Ack"
 			var held, l *lane
 			var wait chan struct{}
 			inside(q, func() {
 				var err error
-				if spare { // else the operation itself has it
+				if !op.spare { // else the operation itself has it
 					held = q.takeSpare()
-					l, wait, err = q.laneOrWait(false)
-				} else {
-					l, wait, err = q.laneOrWait(true)
 				}
+				l, wait, err = q.laneOrWait(op.spare)
 				is.NoErr(err)
 				is.Equal(l, nil)
 			})
-			is.NoErr(op(q))
+			is.NoErr(op.do(q))
 			select {
 			case <-wait:
 			default:
@@ -116,25 +139,21 @@ func TestOperationWakesWaiter(t *testing.T) {
 // A word that names no block of the queue is found before the block is touched, and a
 // length that no block has before a message is made of it. The handle refuses from then on.
 func TestHostileFastWay(t *testing.T) {
-	slot := func(at func(q *Queue) cursor, kind uint32) func(q *Queue) {
-		return func(q *Queue) {
-			c := at(q)
-			q.r.slot(c.index).Store(uint64(makeSlot(c.lap, kind, q.r.blocks, 0)))
-		}
-	}
-	length := func(q *Queue) {
-		c := spareHead(q)
-		h := q.r.blockHead(slotWord(q.r.slot(c.index).Load()).block())
-		h.meta.Store(uint64(makeMeta(kindOne, q.r.inline+1, 1)))
-	}
 	for name, op := range fastOps {
-		attacks := map[string]func(q *Queue){
-			"block of a message": slot(spareHead, kindOne),
-			"length":             length,
+		at, kind := func(q *Queue) *cursor { return &op.lane(q).head }, uint32(kindOne)
+		if op.puts {
+			at, kind = func(q *Queue) *cursor { return &op.lane(q).tail }, kindEmpty
 		}
-		if name == "Put" {
-			attacks = map[string]func(q *Queue){
-				"block of a free slot": slot(func(q *Queue) cursor { return q.fast.tail }, kindEmpty),
+		attacks := map[string]func(q *Queue){
+			"block": func(q *Queue) {
+				c := at(q)
+				q.r.slot(c.index).Store(uint64(makeSlot(c.lap, kind, q.r.blocks, 0)))
+			},
+		}
+		if !op.puts {
+			attacks["length"] = func(q *Queue) {
+				word := slotWord(q.r.slot(at(q).index).Load())
+				q.r.blockHead(word.block()).meta.Store(uint64(makeMeta(kindOne, q.r.inline+1, 1)))
 			}
 		}
 		attacks["nothing new"] = func(q *Queue) { q.broken.Store(true) }
@@ -144,12 +163,12 @@ func TestHostileFastWay(t *testing.T) {
 				q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
 				attack(q)
 				slots := slices.Clone(q.r.mem[q.r.offSlots:q.r.offChunkWords])
-				is.True(errors.Is(op(q), ErrCorrupt))
+				is.True(errors.Is(op.do(q), ErrCorrupt))
 				if what != "length" { // which is the owner's to know
 					is.Equal(slots, q.r.mem[q.r.offSlots:q.r.offChunkWords])
 				}
-				for _, op := range fastOps {
-					is.True(errors.Is(op(q), ErrCorrupt))
+				for _, op := range fastOps { // and so it stays
+					is.True(errors.Is(op.do(q), ErrCorrupt))
 				}
 			})
 		}
@@ -159,7 +178,7 @@ func TestHostileFastWay(t *testing.T) {
 // The statistics count what goes the short way as they count all else.
 func TestStatisticsOfFastWay(t *testing.T) {
 	for name, op := range fastOps {
-		if name == "Put" {
+		if op.puts {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -169,16 +188,16 @@ func TestStatisticsOfFastWay(t *testing.T) {
 				is.NoErr(q.TryPut([]byte("message")))
 			}
 			for q.Len() > 0 {
-				is.NoErr(op(q))
+				is.NoErr(op.do(q))
 			}
 			s := q.Stats()
-			is.Equal(s.Sampled, uint64(3)) // puts number 0, 64 and 128
+			is.Equal(s.Sampled, uint64(4)) // puts number 0, 64 and 128, and the first of the other lane
 			is.Equal(s.Gets, s.Puts)
 		})
 	}
 	is := is.New(t)
 	q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
-	q.r.laneWord(q.spareLease.Load()-1, laneSince).Store(0)
+	q.r.laneWord(spareOf(q).id, laneSince).Store(0)
 	m, err := q.TryLease()
 	is.NoErr(err)
 	s := q.Stats()
@@ -200,24 +219,18 @@ func TestAnnouncedPosition(t *testing.T) {
 			defer q.Close()
 			other, _ := w.open(t)
 			defer other.Close()
-			for range 2 {
-				is.NoErr(q.TryPut([]byte("message")))
-			}
-			for range 2 {
-				is.NoErr(fastOps["Lease and Ack"](q))
-			}
-			l := q.lanes[q.spareLease.Load()-1]
-			if name != "Lease and Ack" {
-				q.fast.head, l = l.head, q.fast
-			}
-			if name != "Put" {
+			ready(t, q)
+			is.NoErr(fastOps["Lease and Ack"].do(q))
+			meet(q)
+			if !op.puts {
 				is.NoErr(other.TryPut([]byte("message")))
 			}
+			l := op.lane(q)
 			announced := uint64(0)
 			inside(q, func() {
 				announced = q.r.laneWord(l.id, laneHigh).Load()<<posBits | record(l.rec.Load()).low()
 			})
-			is.NoErr(op(q))
+			is.NoErr(op.do(q))
 			is.Equal(announced, uint64(first))
 		})
 	}
@@ -230,11 +243,11 @@ func TestFastWayWakes(t *testing.T) {
 			is := is.New(t)
 			q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
 			line := offNotFull
-			if name == "Put" {
+			if op.puts {
 				line = offNotEmpty
 			}
 			seq, old := q.r.arm(line)
-			is.NoErr(op(q))
+			is.NoErr(op.do(q))
 			is.True(seq.Load() != old)
 		})
 	}
@@ -248,7 +261,7 @@ func TestLostLease(t *testing.T) {
 	other, _ := w.open(t)
 	defer other.Close()
 	defer ready(t, q).Close()
-	inside(q, func() { is.NoErr(fastOps["Get"](other)) })
+	inside(q, func() { is.NoErr(fastOps["Get"].do(other)) })
 	_, err := q.TryLease()
 	is.Equal(err, ErrEmpty)
 	is.Equal(other.Stats().Leased, 0)
@@ -263,13 +276,14 @@ func TestLeaseAgain(t *testing.T) {
 	is := is.New(t)
 	ctx := t.Context()
 	q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 4})
-	is.NoErr(fastOps["Get"](q))
+	is.NoErr(fastOps["Get"].do(q))
 	lease := func(want string, attempts int) *Lease {
 		t.Helper()
 		m, err := q.TryLease()
 		is.NoErr(err)
 		is.Equal(string(m.Bytes()), want)
 		is.Equal(m.Attempts(), attempts)
+		is.Equal(cap(m.Bytes()), len(want)) // an append goes elsewhere
 		return m
 	}
 	_, err := q.PutBatch(ctx, [][]byte{[]byte("a"), []byte("b")})
@@ -299,7 +313,7 @@ func TestFaultsAfterFastWay(t *testing.T) {
 			is := is.New(t)
 			q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
 			debug.SetPanicOnFault(panics)
-			is.NoErr(op(q))
+			is.NoErr(op.do(q))
 			if debug.SetPanicOnFault(false) != panics {
 				t.Error(name, "changed it from", panics)
 			}
@@ -313,8 +327,8 @@ func TestHintsOfFastWay(t *testing.T) {
 		is := is.New(t)
 		q := readyHandle(t, &Options{Capacity: 2 * hintInterval, MaxMessage: 8, Lanes: 2})
 		for range 10 * hintInterval {
-			is.NoErr(fastOps["Put"](q))
-			is.NoErr(fastOps[take](q))
+			is.NoErr(fastOps["Put"].do(q))
+			is.NoErr(fastOps[take].do(q))
 		}
 		is.True(q.fast.tail.pos-q.r.tail.Load() < hintInterval)
 		is.True(q.fast.tail.pos-1-q.r.head.Load() < hintInterval) // one message is left

@@ -130,7 +130,7 @@ func TestHostileTruncation(t *testing.T) {
 				ready(t, q)
 				is.Equal(q.r.offSlots%pageAlign, 0) // else it remains
 				is.NoErr(os.Truncate(path, int64(size(q.r.geometry))))
-				is.True(errors.Is(op(q), ErrCorrupt))
+				is.True(errors.Is(op.do(q), ErrCorrupt))
 				is.NoErr(q.Close())
 				is.True(q.gone)
 			})
