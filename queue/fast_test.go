@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"slices"
 	"testing"
@@ -236,20 +238,24 @@ func TestAnnouncedPosition(t *testing.T) {
 	}
 }
 
-// Each wakes who sleeps on the other side.
+// Each wakes who sleeps on the other side, also if it finds its place only after a look
+// around.
 func TestFastWayWakes(t *testing.T) {
 	for name, op := range fastOps {
-		t.Run(name, func(t *testing.T) {
-			is := is.New(t)
-			q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
-			line := offNotFull
-			if op.puts {
-				line = offNotEmpty
-			}
-			seq, old := q.r.arm(line)
-			is.NoErr(op.do(q))
-			is.True(seq.Load() != old)
-		})
+		for _, behind := range []uint64{0, 1} {
+			t.Run(fmt.Sprintf("%s, %d behind", name, behind), func(t *testing.T) {
+				is := is.New(t)
+				q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
+				line, c := offNotFull, &op.lane(q).head
+				if op.puts {
+					line, c = offNotEmpty, &op.lane(q).tail
+				}
+				*c = q.r.cursorAt(c.pos - behind)
+				seq, old := q.r.arm(line)
+				is.NoErr(op.do(q))
+				is.True(seq.Load() != old)
+			})
+		}
 	}
 }
 
@@ -333,4 +339,17 @@ func TestHintsOfFastWay(t *testing.T) {
 		is.True(q.fast.tail.pos-q.r.tail.Load() < hintInterval)
 		is.True(q.fast.tail.pos-1-q.r.head.Load() < hintInterval) // one message is left
 	}
+}
+
+// A reservation that its handle's Close came before is not put.
+func TestCommitAfterClose(t *testing.T) {
+	is := is.New(t)
+	q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8, Lanes: 2})
+	r, err := q.Reserve(t.Context(), 3)
+	is.NoErr(err)
+	is.NoErr(q.Close())
+	tail := q.r.slot(q.fast.tail.index).Load()
+	is.True(errors.Is(r.Commit(t.Context()), os.ErrClosed))
+	is.Equal(q.r.slot(q.fast.tail.index).Load(), tail)
+	is.True(q.gone)
 }
