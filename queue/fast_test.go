@@ -353,3 +353,59 @@ func TestCommitAfterClose(t *testing.T) {
 	is.Equal(q.r.slot(q.fast.tail.index).Load(), tail)
 	is.True(q.gone)
 }
+
+// Who loses a swap lets the others get ahead if they have enough to do, but not in a
+// call that never waits.
+func TestLinger(t *testing.T) {
+	ctx := t.Context()
+	for name, ops := range map[string]struct {
+		patient, never func(q *Queue) error
+		other          func(q *Queue) error
+	}{
+		"Put": {
+			func(q *Queue) error { return q.Put(ctx, []byte("m")) },
+			func(q *Queue) error { return q.TryPut([]byte("m")) },
+			func(q *Queue) error { return q.TryPut([]byte("m")) },
+		},
+		"Get": {
+			func(q *Queue) error { _, err := q.Get(ctx); return err },
+			func(q *Queue) error { _, err := q.TryGet(); return err },
+			func(q *Queue) error { _, err := q.TryGet(); return err },
+		},
+		"Lease": {
+			func(q *Queue) error { _, err := q.Lease(ctx); return err },
+			func(q *Queue) error { _, err := q.TryLease(); return err },
+			func(q *Queue) error { _, err := q.TryGet(); return err },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			h, err := newHeap(&Options{Capacity: 16})
+			is.NoErr(err)
+			open := func() *Queue { q, _, err := h.open(); return opened(t)(q, err) }
+			q, other := open(), open()
+			for range 7 {
+				is.NoErr(other.TryPut([]byte("m")))
+			}
+			lingers := func(do func(*Queue) error) (n int) {
+				q.r.hook = func(here step) {
+					switch here {
+					case stepSwap: // the other one is faster
+						q.r.hook = func(here step) {
+							if here == stepLinger {
+								n++
+							}
+						}
+						is.NoErr(ops.other(other))
+					}
+				}
+				defer func() { q.r.hook = nil }()
+				is.NoErr(do(q))
+				return n
+			}
+			is.Equal(lingers(ops.never), 0)
+			is.Equal(lingers(ops.patient), 1)
+			is.Equal(lingers(ops.never), 0)
+		})
+	}
+}

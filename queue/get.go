@@ -20,7 +20,7 @@ func (q *Queue) GetInto(ctx context.Context, buf []byte) ([]byte, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, wrap("get from", q.name, ctx.Err())
 	}
-	msg, err := q.getNow(buf)
+	msg, err := q.getNow(buf, true)
 	if err == nil {
 		return msg, nil
 	}
@@ -49,7 +49,7 @@ func (q *Queue) getAwait(ctx context.Context, buf []byte) (msg []byte, err error
 // TryGet is Get that does not wait: it returns ErrEmpty, itself and not
 // wrapped, if no message is waiting.
 func (q *Queue) TryGet() ([]byte, error) {
-	msg, err := q.getNow(nil)
+	msg, err := q.getNow(nil, false)
 	if err == errRetry {
 		msg, err = q.tryGet(nil, false)
 	}
@@ -106,7 +106,7 @@ func (q *Queue) tryGet(buf []byte, spin bool) (msg []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l.begin()
+	l.begin(spin)
 	defer l.end(&err)
 	msg, err = q.getOn(l, buf, spin)
 	l.ok = true
@@ -115,12 +115,12 @@ func (q *Queue) tryGet(buf []byte, spin bool) (msg []byte, err error) {
 
 // getNow gets by the fast lane if it is free and a message that has a block to itself is
 // at its head, as nearly always. Otherwise it does nothing and returns errRetry.
-func (q *Queue) getNow(buf []byte) (msg []byte, err error) {
+func (q *Queue) getNow(buf []byte, spin bool) (msg []byte, err error) {
 	l, r := q.fast, q.r
 	if q.broken.Load() || !l.busy.CompareAndSwap(0, 1) {
 		return nil, errRetry
 	}
-	l.begin()
+	l.begin(spin)
 	defer func() {
 		debug.SetPanicOnFault(l.faults)
 		if !l.ok {
@@ -336,7 +336,7 @@ func (b *Batch) slice() {
 // messages count as in the hands of this process until all are there. It ends after
 // a lap, however fast they come.
 func (q *Queue) getBatchOn(l *lane, b *Batch, max int, spin bool) (err error) {
-	l.begin()
+	l.begin(spin)
 	defer l.end(&err)
 	for n := uint32(0); n < q.r.capacity && len(b.ends) < max && err == nil; n++ {
 		err = q.getSomeOn(l, b, max-len(b.ends), spin && len(b.ends) == 0)

@@ -158,9 +158,10 @@ func (q *Queue) joined(l *lane) { q.pool.open++; q.lanes[l.id] = l }
 func (q *Queue) left(l *lane)   { q.pool.open--; q.lanes[l.id] = nil }
 
 // begin makes faults in the queue's memory panics for the goroutine that uses l,
-// until end, which it defers. It sets ok when nothing can fault any more.
-func (l *lane) begin() {
-	l.ok, l.keep = false, false
+// until end, which it defers. It sets ok when nothing can fault any more. patient is
+// false for an operation that never waits.
+func (l *lane) begin(patient bool) {
+	l.ok, l.keep, l.patient = false, false, patient
 	l.faults = debug.SetPanicOnFault(true)
 }
 

@@ -75,7 +75,7 @@ func (q *Queue) leaseInto(ctx context.Context, m *Lease) error {
 
 // tryLease leases once, if there is a lane; if spin, it waits a little for a message.
 func (q *Queue) tryLease(m *Lease, spin bool) error {
-	if err := q.leaseNow(m); err != errRetry {
+	if err := q.leaseNow(m, spin); err != errRetry {
 		return err
 	}
 	if l := q.takeKept(); l != nil {
@@ -91,7 +91,7 @@ func (q *Queue) tryLease(m *Lease, spin bool) error {
 // leaseNow leases with the lane that is kept for that, if there is one and a message
 // that has a block to itself is at its head, as nearly always. Otherwise it does nothing
 // and returns errRetry.
-func (q *Queue) leaseNow(m *Lease) (err error) {
+func (q *Queue) leaseNow(m *Lease, spin bool) (err error) {
 	if q.nkept.Load() != 0 || q.broken.Load() {
 		return errRetry
 	}
@@ -99,7 +99,7 @@ func (q *Queue) leaseNow(m *Lease) (err error) {
 	if l == nil {
 		return errRetry
 	}
-	l.begin()
+	l.begin(spin)
 	defer func() {
 		debug.SetPanicOnFault(l.faults)
 		if !l.ok {
@@ -137,7 +137,7 @@ func (q *Queue) leaseNow(m *Lease) (err error) {
 // leaseWith makes m the lease of a message on l: of the one that l kept, or of one
 // that it takes. With an error, it releases l.
 func (q *Queue) leaseWith(l *lane, m *Lease, kept, spin bool) (err error) {
-	l.begin()
+	l.begin(spin)
 	defer l.end(&err)
 	if !kept {
 		err = q.leaseOn(l, spin)
@@ -263,7 +263,7 @@ func (m *Lease) Ack() error {
 // ackOn finishes the message on l and releases l, or reports that l has more messages
 // of the same entry and is the caller's still.
 func (q *Queue) ackOn(l *lane) (more bool, err error) {
-	l.begin()
+	l.begin(false)
 	defer func() {
 		debug.SetPanicOnFault(l.faults)
 		if !l.ok {
@@ -319,7 +319,7 @@ func (m *Lease) Nack() error {
 // nackOn gives the message on l back and releases l, or reports that there is no room
 // and that l, with the message, is the caller's still.
 func (q *Queue) nackOn(l *lane) (kept bool, err error) {
-	l.begin()
+	l.begin(false)
 	defer l.end(&err)
 	err = q.r.giveBack(&l.worker, q.bury)
 	if err == ErrFull {

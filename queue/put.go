@@ -21,7 +21,7 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 	}
 	err := errRetry
 	if q.fast.busy.CompareAndSwap(0, 1) {
-		if err = q.putNow(q.fast, msg, len(msg)); err == nil {
+		if err = q.putNow(q.fast, msg, len(msg), true); err == nil {
 			return nil
 		}
 	}
@@ -39,7 +39,7 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 func (q *Queue) TryPut(msg []byte) error {
 	err := errRetry
 	if q.fast.busy.CompareAndSwap(0, 1) {
-		err = q.putNow(q.fast, msg, len(msg))
+		err = q.putNow(q.fast, msg, len(msg), false)
 	}
 	if err == errRetry {
 		err = q.tryPut(msg, false)
@@ -59,7 +59,7 @@ func (q *Queue) tryPut(msg []byte, spin bool) (err error) {
 	if err != nil {
 		return err
 	}
-	l.begin()
+	l.begin(spin)
 	defer l.end(&err)
 	err = q.putOn(l, msg, spin)
 	l.ok = true
@@ -69,9 +69,9 @@ func (q *Queue) tryPut(msg []byte, spin bool) (err error) {
 // putNow puts msg, or the n bytes that are in l's block already, if nothing is in the
 // way of it, as nearly always; with errRetry it did nothing. It releases l, unless l has
 // a message in its block that was not put.
-func (q *Queue) putNow(l *lane, msg []byte, n int) (err error) {
+func (q *Queue) putNow(l *lane, msg []byte, n int, spin bool) (err error) {
 	r := q.r
-	l.begin()
+	l.begin(spin)
 	defer func() {
 		debug.SetPanicOnFault(l.faults)
 		if !l.ok {
@@ -150,7 +150,7 @@ func (q *Queue) roomOn(l *lane, spin bool) (slotWord, error) {
 				continue
 			}
 			if q.put.spin(slot, word, q.r.notFull) {
-				q.r.linger(&l.tail, slotWord.filled)
+				q.r.linger(&l.worker, &l.tail, slotWord.filled)
 				continue
 			}
 		}
@@ -255,7 +255,7 @@ func (q *Queue) tryPutBatch(msgs [][]byte, spin bool) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	l.begin()
+	l.begin(spin)
 	defer l.end(&err)
 	for n < len(msgs) && err == nil {
 		var k int
@@ -354,7 +354,7 @@ func (r *Reservation) Commit(ctx context.Context) error {
 	*r = Reservation{}
 	err := errRetry
 	if !q.closed.Load() {
-		if err = q.putNow(l, nil, n); err == nil {
+		if err = q.putNow(l, nil, n, true); err == nil {
 			return nil
 		}
 	}
@@ -372,7 +372,7 @@ func (r *Reservation) Commit(ctx context.Context) error {
 }
 
 func (q *Queue) commitOn(l *lane, n int, spin bool) (err error) {
-	l.begin()
+	l.begin(spin)
 	l.keep = true
 	defer l.end(&err)
 	if q.closed.Load() {

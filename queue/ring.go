@@ -32,6 +32,7 @@ const (
 	stepWake                 // before sleepers are woken
 	stepReap                 // before a reaper changes a dead lane
 	stepJoin                 // before a lane is joined or left
+	stepLinger               // before a wait for others to get ahead
 	stepCount
 )
 
@@ -90,6 +91,8 @@ type worker struct {
 	high uint64         // what laneHigh holds
 	tail cursor         // where it looks first for a free slot
 	head cursor         // where it looks first for a message
+
+	patient bool // the operation under way may wait a little
 }
 
 // raised reports whether a record can name the position at c: see raise.
@@ -141,9 +144,9 @@ func (r *ring) swap(w *worker, c *cursor, op uint32, old, new slotWord) bool {
 	if !r.slots[c.index].word.CompareAndSwap(uint64(old), uint64(new)) { // SYNC(message): swap -> peek, SYNC(space): swap -> room
 		switch op {
 		case opPut:
-			r.linger(c, slotWord.free)
+			r.linger(w, c, slotWord.free)
 		case opTake, opLease:
-			r.linger(c, slotWord.filled)
+			r.linger(w, c, slotWord.filled)
 		}
 		return false
 	}
@@ -201,7 +204,7 @@ func putOne[S any](r *ring, w *worker, msg []byte, n int) bool {
 	storeRelease(w.rec, uint64(makeRecord(opPut, c.pos, w.own, b)))
 	atStep[S](r, stepSwap)
 	if !slot.CompareAndSwap(uint64(old), uint64(makeSlot(c.lap, kindOne, w.own, 0))) { // SYNC(message): swap -> peek
-		r.linger(c, slotWord.free)
+		r.linger(w, c, slotWord.free)
 		return false
 	}
 	atStep[S](r, stepAcquired)
@@ -233,7 +236,7 @@ func getOne[S any](r *ring, w *worker, buf []byte) ([]byte, error) {
 	storeRelease(w.rec, uint64(makeRecord(opTake, c.pos, w.own, b)))
 	atStep[S](r, stepSwap)
 	if !slot.CompareAndSwap(uint64(old), uint64(makeSlot(c.lap+1, kindEmpty, w.own, 0))) { // SYNC(space): swap -> room
-		r.linger(c, slotWord.filled)
+		r.linger(w, c, slotWord.filled)
 		return nil, errRetry
 	}
 	atStep[S](r, stepAcquired)
@@ -272,7 +275,7 @@ func leaseOne[S any](r *ring, w *worker, now *clock) error {
 	storeRelease(w.rec, uint64(makeRecord(opLease, c.pos, w.own, b)))
 	atStep[S](r, stepSwap)
 	if !slot.CompareAndSwap(uint64(old), uint64(makeSlot(c.lap+1, kindEmpty, w.own, 0))) { // SYNC(space): swap -> room
-		r.linger(c, slotWord.filled)
+		r.linger(w, c, slotWord.filled)
 		return errLost
 	}
 	atStep[S](r, stepAcquired)

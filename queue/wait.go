@@ -87,8 +87,13 @@ const (
 //	a producer that lost its swap        free: the other producers have not
 //	a consumer that lost its swap        filled: the other consumers have not
 //
-// Consumers who waited for a message do not linger: it is what they waited for.
-func (r *ring) linger(c *cursor, still func(slotWord) bool) {
+// Consumers who waited for a message do not linger: it is what they waited for. Nor does
+// a call that never waits.
+func (r *ring) linger(w *worker, c *cursor, still func(slotWord) bool) {
+	if !w.patient {
+		return
+	}
+	r.at(stepLinger)
 	far := r.slot((c.index + min(lingerSlots, r.capacity/4)) % r.capacity)
 	var private atomic.Uint32
 	if still(slotWord(far.Load())) {
