@@ -85,22 +85,36 @@ func TestLeavingWaiterLeavesTheMark(t *testing.T) {
 	is.NoErr(<-other)
 }
 
-// The flag says that somebody sleeps, not how many: a release wakes all who do.
-func TestReleaseWakesAll(t *testing.T) {
+// The flag says that somebody sleeps, not how many: a release and a set wake all who do.
+func TestWakesAll(t *testing.T) {
 	is := is.New(t)
 	f := tempFile(t)
-	mem := Plain(make([]byte, SemaphoreSize(1)))
-	s, err := NewSemaphore(mem, 0, 1, join(t, f))
+	m := join(t, f)
+	mem := Plain(make([]byte, 64))
+	s, err := NewSemaphore(mem, 0, 1, m)
 	is.NoErr(err)
-	is.NoErr(s.Acquire(t.Context()))
+	e, err := NewEvent(mem, 32, m.set)
+	is.NoErr(err)
 	const n = 3
-	others := sleepOn(t, n, s.changes)
-	s.waiting.Store(1)
-	is.NoErr(s.Release())
-	for range n {
-		is.NoErr(<-others)
+	for range 2 { // the flag comes back
+		is.NoErr(s.Acquire(t.Context()))
+		others := sleepOn(t, n, s.changes)
+		s.waiting.Store(1)
+		is.NoErr(s.Release())
+		for range n {
+			is.NoErr(<-others)
+		}
+		is.Equal(s.waiting.Load(), uint32(0))
+
+		is.NoErr(e.Reset())
+		e.word.Or(eventWaiters)
+		others = sleepOn(t, n, e.word)
+		is.NoErr(e.Set())
+		for range n {
+			is.NoErr(<-others)
+		}
+		is.Equal(e.word.Load()&eventWaiters, uint32(0))
 	}
-	is.Equal(s.waiting.Load(), uint32(0))
 }
 
 // awake is a context that does something when its waiter asks for its end, right
