@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,15 +88,23 @@ func TestActivatedServer(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	client := exec.Command(socat, "-t", "60", "-", "UNIX-CONNECT:"+path)
-	client.Stdin = strings.NewReader("\x00\x00\x00\x05hello") // the length, then the message
-	answer, err := client.Output()
+	answer, err := ask(socat, path)
+	for refused := new(exec.ExitError); errors.As(err, &refused) && strings.Contains(string(refused.Stderr), "refused"); {
+		answer, err = ask(socat, path) // the path is there a moment before it listens
+	}
 	if err != nil || string(answer) != "\x00\x00\x00\x0aACK: hello" {
-		t.Errorf("socat got %q, %v", answer, err)
+		t.Fatalf("socat got %q, %v", answer, err)
 	}
 	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "hello\n" {
 		t.Errorf("the server printed %q, want hello", line)
 	}
+}
+
+// ask has socat send a message and returns the answer.
+func ask(socat, path string) ([]byte, error) {
+	client := exec.Command(socat, "-t", "60", "-", "UNIX-CONNECT:"+path)
+	client.Stdin = strings.NewReader("\x00\x00\x00\x05hello") // the length, then the message
+	return client.Output()
 }
 
 // program builds the demo once for a test.
