@@ -740,7 +740,7 @@ func TestDeadLetterAfterClose(t *testing.T) {
 // Laps have 35 bits in a slot, and positions go on.
 func TestLapsBeyondTheSlot(t *testing.T) {
 	is := is.New(t)
-	const beyond = lapMask + 1
+	const beyond = 1 << (64 - lapShift)
 	for _, lap := range []uint64{1, beyond - 1, beyond, beyond + 1, 5*beyond + 7} {
 		w := makeSlot(lap, kindOne, 3, 9)
 		is.True(w.is(lap, kindOne))

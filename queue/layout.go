@@ -168,7 +168,6 @@ const (
 const (
 	lapShift  = 29
 	kindShift = 26
-	lapMask   = 1<<(64-lapShift) - 1
 	blockMask = maxBlocks - 1
 
 	opShift  = 61

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/matryer/is"
@@ -33,9 +34,10 @@ func sparse(t *testing.T, g geometry) (path string) {
 func TestLongestEntry(t *testing.T) {
 	is := is.New(t)
 	g, err := (&Options{Capacity: 1, Lanes: 2, MaxMessage: maxChunkSize}).plan()
-	if err != nil {
+	if err != nil && strconv.IntSize == 32 {
 		t.Skip("too long for this system:", err)
 	}
+	is.NoErr(err)
 	is.Equal(g.chunks, uint32(0)) // each in one piece
 	q := opened(t)(Open(sparse(t, g), nil))
 	is.NoErr(q.TryPut([]byte("message")))

@@ -134,12 +134,12 @@ func (r *ring) catchUp(c *cursor, d int64, putDone bool) {
 // record is stored first: it tells whoever inherits the lane what was swapped
 // with what. c moves on if the swap took place.
 func (r *ring) swap(w *worker, c *cursor, op uint32, old, new slotWord) bool {
-	pos, b := c.pos, old.block()
+	b := old.block()
 	if !w.raised(c) {
-		r.raise(w, op, pos>>posBits)
+		r.raise(w, op, c.pos>>posBits)
 	}
 	r.at(stepRecord)
-	storeRelease(w.rec, uint64(makeRecord(op, pos, w.own, b)))
+	storeRelease(w.rec, uint64(makeRecord(op, c.pos, w.own, b)))
 	r.at(stepSwap)
 	if !r.slots[c.index].word.CompareAndSwap(uint64(old), uint64(new)) { // SYNC(message): swap -> peek, SYNC(space): swap -> room
 		switch op {
@@ -151,13 +151,21 @@ func (r *ring) swap(w *worker, c *cursor, op uint32, old, new slotWord) bool {
 		return false
 	}
 	r.at(stepAcquired)
-	w.own, w.mine = b, r.blockHead(b)
-	storeRelease(&w.mine.acquired, pos)
-	r.next(c)
+	pos := r.received(w, c, b)
 	if pos&r.hintMask == r.hintMask {
 		r.storeHint(op, pos+1)
 	}
 	return true
+}
+
+// received makes b, for which w has swapped its block at c, w's own, and moves c on. It
+// returns the position. b has been checked.
+func (r *ring) received(w *worker, c *cursor, b uint32) uint64 {
+	pos, h := c.pos, r.checked(b)
+	w.own, w.mine = b, h
+	storeRelease(&h.acquired, pos)
+	r.next(c)
+	return pos
 }
 
 func (r *ring) storeHint(op uint32, pos uint64) {
@@ -208,10 +216,7 @@ func putOne[S any](r *ring, w *worker, msg []byte, n int) bool {
 		return false
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.checked(b)
-	w.own, w.mine = b, h
-	storeRelease(&h.acquired, pos)
-	r.next(c)
+	pos := r.received(w, c, b)
 	if pos&r.hintMask == r.hintMask {
 		r.storeHint(opPut, pos+1)
 	}
@@ -240,13 +245,11 @@ func getOne[S any](r *ring, w *worker, buf []byte) ([]byte, error) {
 		return nil, errRetry
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.checked(b)
-	w.own, w.mine = b, h
-	storeRelease(&h.acquired, pos)
-	r.next(c)
+	pos := r.received(w, c, b)
 	if pos&r.hintMask == r.hintMask {
 		r.storeHint(opTake, pos+1)
 	}
+	h := w.mine
 	p, n := r.bytes(h), meta(h.meta.Load()).one()
 	if n > uint64(len(p)) {
 		return nil, ErrCorrupt
@@ -279,10 +282,7 @@ func leaseOne[S any](r *ring, w *worker, now *clock) error {
 		return errLost
 	}
 	atStep[S](r, stepAcquired)
-	pos, h := c.pos, r.checked(b)
-	w.own, w.mine = b, h
-	storeRelease(&h.acquired, pos)
-	r.next(c)
+	pos := r.received(w, c, b)
 	if pos&r.hintMask == r.hintMask {
 		r.storeHint(opLease, pos+1)
 	}
