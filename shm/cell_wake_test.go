@@ -3,31 +3,13 @@
 package shm_test
 
 import (
-	"context"
 	"sync"
 	"testing"
 
 	"github.com/ipcctl/ipc/shm"
+	"github.com/ipcctl/ipc/shm/internal/waittest"
 	"github.com/matryer/is"
 )
-
-// awake is a context that does something when its waiter asks for its end, right
-// before it would sleep, and knows whether it then slept.
-type awake struct {
-	context.Context
-	moment func()
-	slept  *bool
-}
-
-func (a awake) Err() error {
-	a.moment()
-	return a.Context.Err()
-}
-
-func (a awake) Done() <-chan struct{} {
-	*a.slept = true
-	return a.Context.Done()
-}
 
 // A value stored between a waiter's last look and its sleep keeps it from sleeping, and
 // wakes all who sleep already: the waiter has said before that somebody may.
@@ -41,7 +23,7 @@ func TestCellStoreWakesAll(t *testing.T) {
 	c, err := shm.OpenByteCell(r, 0)
 	is.NoErr(err)
 	slept := false
-	err = c.Wait(awake{t.Context(), sync.OnceFunc(func() {
+	err = c.Wait(waittest.Awake{Context: t.Context(), Slept: &slept, Moment: sync.OnceFunc(func() {
 		const n = 3
 		woken := make(chan error, n)
 		for range n { // each as in a process of its own
@@ -66,7 +48,7 @@ func TestCellStoreWakesAll(t *testing.T) {
 		for range n {
 			is.NoErr(<-woken)
 		}
-	}), &slept}, 0)
+	})}, 0)
 	is.NoErr(err)
 	is.True(!slept)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipcctl/ipc/shm/internal/waittest"
 	"github.com/matryer/is"
 )
 
@@ -117,24 +118,6 @@ func TestWakesAll(t *testing.T) {
 	}
 }
 
-// awake is a context that does something when its waiter asks for its end, right
-// before it would sleep, and knows whether it then slept.
-type awake struct {
-	context.Context
-	moment func()
-	slept  *bool
-}
-
-func (a awake) Err() error {
-	a.moment()
-	return a.Context.Err()
-}
-
-func (a awake) Done() <-chan struct{} {
-	*a.slept = true
-	return a.Context.Done()
-}
-
 // What happens between a waiter's last look and its sleep keeps it from sleeping, and
 // wakes those who sleep already: the waiter has said before that somebody may.
 func TestNoSleepAfterTheChange(t *testing.T) {
@@ -172,7 +155,7 @@ func TestNoSleepAfterTheChange(t *testing.T) {
 				is.NoErr(c.change())
 				is.NoErr(<-other)
 			})
-			is.NoErr(c.wait(awake{t.Context(), change, &slept}))
+			is.NoErr(c.wait(waittest.Awake{Context: t.Context(), Moment: change, Slept: &slept}))
 			is.True(!slept)
 		})
 	}
