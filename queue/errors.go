@@ -35,5 +35,4 @@ var (
 var (
 	errSealed = errors.New("sealed")
 	errRetry  = errors.New("another process was faster")
-	errLost   = errors.New("another process got the message")
 )

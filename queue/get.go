@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"iter"
-	"runtime/debug"
 	"slices"
 )
 
@@ -20,11 +19,59 @@ func (q *Queue) GetInto(ctx context.Context, buf []byte) ([]byte, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, wrap("get from", q.name, ctx.Err())
 	}
-	msg, err := q.getNow(buf, true)
-	if err == nil {
-		return msg, nil
+	err := errRetry
+	if l := q.fast; l.busy.CompareAndSwap(0, 1) {
+		var msg []byte
+		if q.r.hook == nil { // as getNow, which a call would be more
+			msg, err = getOne[withoutSteps](l, buf, true)
+		} else {
+			msg, err = getOne[withSteps](l, buf, true)
+		}
+		if err == nil {
+			q.releaseFast(l)
+			return msg, nil
+		}
+		if err == errRetry {
+			msg, err = q.getSoon(l, buf)
+		}
+		q.releaseFast(l)
+		if err == nil {
+			return msg, nil
+		}
 	}
+	return q.getAnyhow(ctx, buf, err)
+}
+
+// getSoon waits a little for a message, and takes it if getNow can.
+func (q *Queue) getSoon(l *lane, buf []byte) (msg []byte, err error) {
+	for range maxRetries {
+		if err = q.oneOn(l); err != nil {
+			break
+		}
+		if msg, err = q.getNow(l, buf, true); err != errRetry {
+			break
+		}
+	}
+	return msg, err
+}
+
+// oneOn waits a little until a message that has a block to itself is at the head.
+func (q *Queue) oneOn(l *lane) (err error) {
+	l.begin(true)
+	l.keep = true
+	defer l.end(&err)
+	word, err := q.headOn(l, true)
+	if err == nil && (word.kind() != kindOne || !l.raised(&l.head)) {
+		err = errRetry
+	}
+	l.ok = true
+	return err
+}
+
+// getAnyhow is GetInto after getNow and getSoon failed.
+func (q *Queue) getAnyhow(ctx context.Context, buf []byte, err error) ([]byte, error) {
 	if err == errRetry {
+		var msg []byte
 		if msg, err = q.tryGet(buf[:0], true); err == nil {
 			return msg, nil
 		}
@@ -49,7 +96,12 @@ func (q *Queue) getAwait(ctx context.Context, buf []byte) (msg []byte, err error
 // TryGet is Get that does not wait: it returns ErrEmpty, itself and not
 // wrapped, if no message is waiting.
 func (q *Queue) TryGet() ([]byte, error) {
-	msg, err := q.getNow(nil, false)
+	var msg []byte
+	err := errRetry
+	if l := q.fast; l.busy.CompareAndSwap(0, 1) {
+		msg, err = q.getNow(l, nil, false)
+		q.releaseFast(l)
+	}
 	if err == errRetry {
 		msg, err = q.tryGet(nil, false)
 	}
@@ -113,37 +165,6 @@ func (q *Queue) tryGet(buf []byte, spin bool) (msg []byte, err error) {
 	return msg, err
 }
 
-// getNow gets by the fast lane if it is free and a message that has a block to itself is
-// at its head, as nearly always. Otherwise it does nothing and returns errRetry.
-func (q *Queue) getNow(buf []byte, spin bool) (msg []byte, err error) {
-	l, r := q.fast, q.r
-	if q.broken.Load() || !l.busy.CompareAndSwap(0, 1) {
-		return nil, errRetry
-	}
-	l.begin(spin)
-	defer func() {
-		debug.SetPanicOnFault(l.faults)
-		if !l.ok {
-			l.caught(recover(), &err)
-		}
-		q.releaseFast(l)
-	}()
-	if r.hook == nil {
-		msg, err = getOne[withoutSteps](r, &l.worker, buf)
-	} else {
-		msg, err = getOne[withSteps](r, &l.worker, buf)
-	}
-	if err == nil {
-		if r.notFull.Load() != 0 {
-			q.wakeOne(offNotFull)
-		}
-	} else if err == ErrCorrupt {
-		q.broken.Store(true)
-	}
-	l.ok = true
-	return msg, err
-}
-
 // getOn gets a message, whatever it is.
 func (q *Queue) getOn(l *lane, buf []byte, spin bool) ([]byte, error) {
 	for range maxRetries {
@@ -154,13 +175,6 @@ func (q *Queue) getOn(l *lane, buf []byte, spin bool) ([]byte, error) {
 		if word.kind() == kindMany {
 			msg, n, err := q.unpackOn(l, word, buf, nil, 1)
 			if n == 0 && err == nil {
-				continue
-			}
-			return msg, err
-		}
-		if word.kind() == kindOne && l.raised(&l.head) {
-			msg, err := q.getOneOn(l, buf)
-			if err == errRetry {
 				continue
 			}
 			return msg, err
@@ -176,19 +190,6 @@ func (q *Queue) getOn(l *lane, buf []byte, spin bool) ([]byte, error) {
 		return msg, nil
 	}
 	return nil, ErrEmpty
-}
-
-// getOneOn is getOne, and wakes who waits for the space.
-func (q *Queue) getOneOn(l *lane, buf []byte) (msg []byte, err error) {
-	if q.r.hook == nil {
-		msg, err = getOne[withoutSteps](q.r, &l.worker, buf)
-	} else {
-		msg, err = getOne[withSteps](q.r, &l.worker, buf)
-	}
-	if err == nil {
-		q.wakeOne(offNotFull)
-	}
-	return msg, err
 }
 
 // finishTake ends a take: what the block held is in private memory, or done with.
@@ -236,7 +237,7 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 				return 0, ErrEmpty
 			}
 			if prefetches {
-				q.r.prefetchGet(slot, slotWord(slot.Load()))
+				q.r.prefetchGet(slot)
 			}
 			continue
 		case errSealed:

@@ -166,9 +166,10 @@ const (
 )
 
 const (
-	lapShift  = 29
-	kindShift = 26
-	blockMask = maxBlocks - 1
+	lapShift   = 29
+	kindShift  = 26
+	blockShift = 8
+	blockMask  = maxBlocks - 1
 
 	opShift  = 61
 	posShift = 36
@@ -180,18 +181,24 @@ const (
 type slotWord uint64
 
 func makeSlot(lap uint64, kind, block, next uint32) slotWord {
-	return slotWord(lap<<lapShift | uint64(kind)<<kindShift | uint64(block)<<8 | uint64(next))
+	return slotWord(lap<<lapShift | uint64(kind)<<kindShift | uint64(block)<<blockShift | uint64(next))
 }
 
 func (w slotWord) lap() uint64   { return uint64(w) >> lapShift }
 func (w slotWord) kind() uint32  { return uint32(w>>kindShift) & 7 }
-func (w slotWord) block() uint32 { return uint32(w>>8) & blockMask }
+func (w slotWord) block() uint32 { return uint32(w>>blockShift) & blockMask }
 func (w slotWord) next() uint32  { return uint32(w) & 0xff }
 
 // is reports whether the slot is of that lap and kind. Of lap it looks at the bits
 // that a slot has: the shift drops the others.
 func (w slotWord) is(lap uint64, kind uint32) bool {
 	return uint64(w)^(lap<<lapShift|uint64(kind)<<kindShift) < 1<<kindShift
+}
+
+// blockIf returns the block that the slot names if it is of that lap and kind; else
+// what no block's number can be, because the bits that differ are above those.
+func (w slotWord) blockIf(lap uint64, kind uint32) uint64 {
+	return (uint64(w) ^ (lap<<lapShift | uint64(kind)<<kindShift)) >> blockShift
 }
 
 // filled reports whether the slot holds a message.

@@ -75,8 +75,17 @@ func (q *Queue) leaseInto(ctx context.Context, m *Lease) error {
 
 // tryLease leases once, if there is a lane; if spin, it waits a little for a message.
 func (q *Queue) tryLease(m *Lease, spin bool) error {
-	if err := q.leaseNow(m, spin); err != errRetry {
-		return err
+	if q.nkept.Load() == 0 {
+		if l := q.takeSpare(); l != nil {
+			err := q.leaseNow(l, m, spin)
+			if err == nil {
+				return nil
+			}
+			q.release(l)
+			if err != errRetry {
+				return err
+			}
+		}
 	}
 	if l := q.takeKept(); l != nil {
 		return q.leaseWith(l, m, true, spin)
@@ -86,52 +95,6 @@ func (q *Queue) tryLease(m *Lease, spin bool) error {
 		return err
 	}
 	return q.leaseWith(l, m, false, spin)
-}
-
-// leaseNow leases with the lane that is kept for that, if there is one and a message
-// that has a block to itself is at its head, as nearly always. Otherwise it does nothing
-// and returns errRetry.
-func (q *Queue) leaseNow(m *Lease, spin bool) (err error) {
-	if q.nkept.Load() != 0 || q.broken.Load() {
-		return errRetry
-	}
-	l, r := q.takeSpare(), q.r
-	if l == nil {
-		return errRetry
-	}
-	l.begin(spin)
-	defer func() {
-		debug.SetPanicOnFault(l.faults)
-		if !l.ok {
-			l.caught(recover(), &err)
-		}
-		if err != nil {
-			q.release(l)
-		}
-	}()
-	if r.hook == nil {
-		err = leaseOne[withoutSteps](r, &l.worker, &q.clock)
-	} else {
-		err = leaseOne[withSteps](r, &l.worker, &q.clock)
-	}
-	switch err {
-	case nil:
-		if l.mine.stamp.Load() != 0 {
-			r.noteTime(l.mine)
-		}
-		if r.notFull.Load() != 0 {
-			q.wakeOne(offNotFull)
-		}
-		l.next = 0
-		if err = q.deliverOn(l, m); err == ErrCorrupt {
-			q.broken.Store(true)
-		}
-	case errLost:
-		q.leaseLost(l)
-		err = errRetry
-	}
-	l.ok = true
-	return err
 }
 
 // leaseWith makes m the lease of a message on l: of the one that l kept, or of one

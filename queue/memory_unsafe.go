@@ -74,17 +74,16 @@ func (r *ring) bytes(h *blockHead) []byte {
 	return (*[maxBlockSize]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
 }
 
-// prefetchPut has the lines fetched that the next two puts write first, if next is the
-// slot of the next one and word is in it: the slot behind it, and the block that it names.
-func (r *ring) prefetchPut(next *slotLine, word slotWord) {
-	prefetch(uintptr(unsafe.Pointer(next))+slotSize, uintptr(unsafe.Pointer(r.first))+uintptr(word.block())*r.stride)
+// prefetchPut has the lines fetched that the next two puts write first, after one at
+// slot: the slot after next, and the block that the next slot names. Behind the last
+// slot it fetches what nobody needs; the blocks follow there, so it is memory of the queue.
+func (r *ring) prefetchPut(slot *atomic.Uint64) {
+	next := (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), slotSize))
+	prefetch((*atomic.Uint64)(unsafe.Add(unsafe.Pointer(next), slotSize)), next, r)
 }
 
-// prefetchGet has the lines fetched that the taker of a message goes to, if word is in
-// its slot.
-func (r *ring) prefetchGet(slot *atomic.Uint64, word slotWord) {
-	prefetch(uintptr(unsafe.Pointer(slot)), uintptr(unsafe.Pointer(r.first))+uintptr(word.block())*r.stride)
-}
+// prefetchGet has the lines fetched that the taker of the message at slot goes to.
+func (r *ring) prefetchGet(slot *atomic.Uint64) { prefetch(slot, slot, r) }
 
 func (r *ring) laneWord(lane uint32, field int) *atomic.Uint64 {
 	return r.word(offLanes + int(lane)*laneSize + field)

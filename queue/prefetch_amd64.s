@@ -1,9 +1,17 @@
+#include "go_asm.h"
 #include "textflag.h"
 
-// func prefetch(slot, block uintptr)
-TEXT ·prefetch(SB), NOSPLIT, $0-16
-	MOVQ slot+0(FP), AX
-	MOVQ block+8(FP), CX
+// func prefetch(slot, named *atomic.Uint64, r *ring)
+TEXT ·prefetch(SB), NOSPLIT, $0-24
+	MOVQ  slot+0(FP), AX
+	MOVQ  named+8(FP), CX
+	MOVQ  r+16(FP), DX
+	MOVQ  (CX), CX
+	SHRQ  $const_blockShift, CX
+	ANDL  $const_blockMask, CX
+	IMULQ ring_stride(DX), CX
+	ADDQ  ring_first(DX), CX
+
 	// PREFETCHW (AX); (CX); 64(CX): the assembler does not know it by name.
 	BYTE $0x0F; BYTE $0x0D; BYTE $0x08
 	BYTE $0x0F; BYTE $0x0D; BYTE $0x09

@@ -2,6 +2,8 @@
 
 package queue
 
+import "sync/atomic"
+
 const prefetches = false
 
-func prefetch(slot, block uintptr) {}
+func prefetch(slot, named *atomic.Uint64, r *ring) {}

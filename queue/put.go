@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 )
 
@@ -20,11 +19,22 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 		return wrap("put to", q.name, ctx.Err())
 	}
 	err := errRetry
-	if q.fast.busy.CompareAndSwap(0, 1) {
-		if err = q.putNow(q.fast, msg, len(msg), true); err == nil {
+	if l := q.fast; l.busy.CompareAndSwap(0, 1) {
+		if q.r.hook == nil { // as putNow, which a call would be more
+			err = putOne[withoutSteps](l, msg, true)
+		} else {
+			err = putOne[withSteps](l, msg, true)
+		}
+		q.releaseFast(l)
+		if err == nil {
 			return nil
 		}
 	}
+	return q.putAnyhow(ctx, msg, err)
+}
+
+// putAnyhow is Put after putNow returned err.
+func (q *Queue) putAnyhow(ctx context.Context, msg []byte, err error) error {
 	if err == errRetry {
 		err = q.tryPut(msg, true)
 	}
@@ -38,8 +48,9 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 // wrapped, if there is no space now.
 func (q *Queue) TryPut(msg []byte) error {
 	err := errRetry
-	if q.fast.busy.CompareAndSwap(0, 1) {
-		err = q.putNow(q.fast, msg, len(msg), false)
+	if l := q.fast; l.busy.CompareAndSwap(0, 1) {
+		err = q.putNow(l, msg, false)
+		q.releaseFast(l)
 	}
 	if err == errRetry {
 		err = q.tryPut(msg, false)
@@ -62,43 +73,6 @@ func (q *Queue) tryPut(msg []byte, spin bool) (err error) {
 	l.begin(spin)
 	defer l.end(&err)
 	err = q.putOn(l, msg, spin)
-	l.ok = true
-	return err
-}
-
-// putNow puts msg, or the n bytes that are in l's block already, if nothing is in the
-// way of it, as nearly always; with errRetry it did nothing. It releases l, unless l has
-// a message in its block that was not put.
-func (q *Queue) putNow(l *lane, msg []byte, n int, spin bool) (err error) {
-	r := q.r
-	l.begin(spin)
-	defer func() {
-		debug.SetPanicOnFault(l.faults)
-		if !l.ok {
-			l.caught(recover(), &err)
-		}
-		if l == q.fast {
-			q.releaseFast(l)
-		} else if err == nil {
-			q.release(l)
-		}
-	}()
-	done := false
-	if n <= r.small && l.puts%sampling != 0 && r.state.Load() == 0 && !q.broken.Load() {
-		if r.hook == nil {
-			done = putOne[withoutSteps](r, &l.worker, msg, n)
-		} else {
-			done = putOne[withSteps](r, &l.worker, msg, n)
-		}
-	}
-	if done {
-		l.puts++
-		if r.notEmpty.Load() != 0 {
-			q.wakeOne(offNotEmpty)
-		}
-	} else {
-		err = errRetry
-	}
 	l.ok = true
 	return err
 }
@@ -354,7 +328,8 @@ func (r *Reservation) Commit(ctx context.Context) error {
 	*r = Reservation{}
 	err := errRetry
 	if !q.closed.Load() {
-		if err = q.putNow(l, nil, n, true); err == nil {
+		if err = q.putNow(l, q.r.bytes(l.mine)[:n], true); err == nil {
+			q.release(l)
 			return nil
 		}
 	}
