@@ -96,6 +96,8 @@ type enforcer interface {
 
 // casbinDecide asks casbin the same as aclDecide, with users in roles of ten
 // if so asked, and always the same if it caches.
+//
+//go:noinline
 func casbinDecide(roles, cached bool) func(*Job) (func() error, error) {
 	return func(j *Job) (func() error, error) {
 		text := casbinPlain

@@ -10,6 +10,8 @@ import (
 
 // overMany makes round trips over many connections, each over the next one. All
 // are open meanwhile, and each has been used once.
+//
+//go:noinline
 func overMany(p *pinger) func(*Job) (func([]byte) error, error) {
 	return func(j *Job) (func([]byte) error, error) {
 		raiseDescriptors()
@@ -92,6 +94,8 @@ var manyUnixConns = &pinger{
 }
 
 // manyCalls is for servers that take any number of connections anyway.
+//
+//go:noinline
 func manyCalls(p *pinger) *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {

@@ -55,6 +55,7 @@ var pipePing = &pinger{
 	},
 }
 
+//go:noinline
 func pipeFlow(coalesced bool) *flow {
 	return &flow{
 		setup: nothing,
@@ -110,6 +111,8 @@ func pipeFlow(coalesced bool) *flow {
 
 // rawFlow carries bytes without any frame; a write is as long as a message, and
 // a read takes what there is, at most 64 KiB.
+//
+//go:noinline
 func rawFlow(write func(*os.File) (io.WriteCloser, error), read func(*os.File) (io.Reader, error)) *flow {
 	return &flow{
 		setup: nothing,

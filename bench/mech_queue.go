@@ -70,6 +70,8 @@ var queuePing = &pinger{
 }
 
 // queueFlow is a flow with the given way to put and to take.
+//
+//go:noinline
 func queueFlow(put, take string) *flow {
 	return &flow{
 		setup: func(j *Job) (func() error, func(), error) {

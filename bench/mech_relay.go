@@ -62,6 +62,8 @@ var fromSocket = relaySource{
 
 // relayPing moves a stream into a pipe; its server drains the pipe, in the
 // kernel where that can be.
+//
+//go:noinline
 func relayPing(from relaySource, relay bool) *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {

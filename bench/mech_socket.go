@@ -29,6 +29,7 @@ func listenOne(j *Job, spin bool, ready func()) (*socket.Conn, error) {
 	return l.Accept(ctx)
 }
 
+//go:noinline
 func socketPing(spin bool) *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {
@@ -68,6 +69,7 @@ func nothing(*Job) (func() error, func(), error) {
 	return func() error { return nil }, func() {}, nil
 }
 
+//go:noinline
 func socketFlow(coalesced bool) *flow {
 	return &flow{
 		setup: nothing,
@@ -111,6 +113,7 @@ func socketFlow(coalesced bool) *flow {
 	}
 }
 
+//go:noinline
 func rpcPing(spin bool) *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {

@@ -27,6 +27,10 @@ type mechanism struct {
 }
 
 // mechanisms has all by the names that -only and results.jsonl use.
+//
+// The functions that make a ping or a flow are not inlined here (TestHotLoops): the copy
+// of a closure that comes into the init function that way has nothing inlined into it, so
+// that a Lease, for one, would cost an allocation that it does not cost a program.
 var mechanisms = map[string]*mechanism{
 	"queue":          {label: "queue, Put and GetInto", ping: queuePing, many: manyQueues, flow: queueFlow("put", "get")},
 	"queue-lease":    {label: "queue, Put and Lease", flow: queueFlow("put", "lease")},

@@ -78,6 +78,7 @@ var osPipe = stream{
 	},
 }
 
+//go:noinline
 func (s stream) ping() *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {
@@ -117,6 +118,7 @@ func (s stream) ping() *pinger {
 	}
 }
 
+//go:noinline
 func (s stream) flow(buffered bool) *flow {
 	return &flow{
 		setup: nothing,
