@@ -23,8 +23,7 @@ func foreign(from, to usage, took time.Duration, cpus int) (float64, bool) {
 	return max(0, (busy-(to.run-from.run)).Seconds()/(took.Seconds()*float64(cpus))), true
 }
 
-// cpuUsage looks. Source: proc_stat(5); its unit is 10 ms on every Linux that
-// Go runs on.
+// cpuUsage looks.
 func cpuUsage() (u usage) {
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
 		var r unix.Rusage
@@ -32,16 +31,40 @@ func cpuUsage() (u usage) {
 			u.run += time.Duration(r.Utime.Nano() + r.Stime.Nano())
 		}
 	}
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return u
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	// cpu user nice system idle iowait irq softirq steal …
-	for i, f := range strings.Fields(line) {
-		if n, err := strconv.ParseInt(f, 10, 64); err == nil && i <= 8 && i != 4 && i != 5 {
-			u.machine += time.Duration(n) * 10 * time.Millisecond
+	for i, spent := range cpuTimes() {
+		if i != cpuIdle && i != cpuWaits {
+			u.machine += spent
 		}
 	}
 	return u
+}
+
+// stolen returns the time that the hypervisor has given to others.
+func stolen() time.Duration { return cpuTimes()[cpuStolen] }
+
+// Fields of cpuTimes.
+const (
+	cpuIdle   = 3
+	cpuWaits  = 4 // for input and output
+	cpuStolen = 7
+)
+
+// cpuTimes returns what all CPUs together have spent how long on: user nice system idle
+// iowait irq softirq steal. Source: proc_stat(5); its unit is 10 ms on every Linux that
+// Go runs on. Where that is unknown, all are 0.
+func cpuTimes() (times [8]time.Duration) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return times
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(line)
+	for i := range times {
+		if i+1 < len(fields) {
+			if n, err := strconv.ParseInt(fields[i+1], 10, 64); err == nil {
+				times[i] = time.Duration(n) * 10 * time.Millisecond
+			}
+		}
+	}
+	return times
 }

@@ -75,4 +75,7 @@ type Record struct {
 	Load  float64 `json:"load"` // of the machine before it, over a minute
 	Res   Result  `json:"result"`
 	Error string  `json:"error,omitempty"`
+
+	Stolen  float64 `json:"stolen,omitempty"`  // share of the CPUs that the hypervisor gave to others meanwhile
+	Instead bool    `json:"instead,omitempty"` // another try, with less stolen, counts instead of this one
 }

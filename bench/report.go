@@ -185,6 +185,9 @@ func (r *Report) writeConditions(p func(string, ...any)) {
 			p(" **So absolute figures are worse than the machine allows, and ratios less certain.**")
 		}
 	}
+	if share, ok := r.stolen(); ok {
+		p(" The hypervisor gave %.1f%% of the CPUs to others during the repetitions that count.", 100*share)
+	}
 	p("\n\n| | |\n|---|---|\n")
 	for _, f := range r.Machine {
 		p("| %s | %s |\n", f.name, f.value)
@@ -197,6 +200,9 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   beginning with another one. A measurement that does not end is killed and
   reported as failed. Every repetition is a line of
   [results.jsonl](performance/results.jsonl).
+- A repetition during which the hypervisor gave more than %g%% of the CPUs to others
+  was made again, up to %d times in all. The one from which it took the least counts,
+  whatever its result.
 - *Round trip*: a message there and back; the clock is read once a turn, which is
   part of the figure (about 25–50 ns). *To a process that sleeps*: before each
   one, the driver computes for %d us, so that the other side has gone to sleep; the
@@ -227,7 +233,20 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   share a CPU hand over in a few us, waking one on an idle virtual CPU takes tens
   of us. The spread shows it; ratios of sleeping mechanisms inherit it.
 
-`, r.Reps, r.Millis, r.Planned, pauseMicros, flying)
+`, r.Reps, r.Millis, r.Planned, 100*stolenLimit, stolenTries, pauseMicros, flying)
+}
+
+// stolen returns which share of the CPUs the hypervisor gave to others during the
+// repetitions that count, and whether it did at all.
+func (r *Report) stolen() (float64, bool) {
+	sum, n := 0.0, 0
+	for _, t := range r.Tables {
+		for _, o := range t.Outcomes {
+			sum += o.Stolen
+			n += len(o.Results) + len(o.Failed)
+		}
+	}
+	return sum / float64(max(n, 1)), sum > 0
 }
 
 // options are the arguments that change what is measured, without paths.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -34,6 +35,7 @@ type runner struct {
 type Outcome struct {
 	Results []Result
 	Failed  []string // why, once for each repetition that failed
+	Stolen  float64  // sum of the shares that were stolen from each repetition
 }
 
 // run measures all groups once, then all again. Within a group all mechanisms
@@ -75,20 +77,29 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 		}
 		rec := Record{Rep: rep + 1, Load: load()}
 		rec.Job = Job{Mech: name, Work: t.Work, Size: t.Size, Producers: t.Producers, Consumers: t.Consumers, Many: t.Many, Apart: t.Apart, Millis: t.millis(r.millis)}
-		res, err := r.once(ctx, rec.Job)
-		if ctx.Err() != nil {
-			return ctx.Err()
+		record := func(is try, instead bool) error {
+			rec := rec
+			rec.Res, rec.Stolen, rec.Instead = is.res, is.stolen, instead
+			if is.err != nil {
+				rec.Error = is.err.Error()
+			}
+			return json.NewEncoder(r.records).Encode(rec)
 		}
-		if rec.Res = res; err != nil {
-			rec.Error = err.Error()
-			o.Failed = append(o.Failed, rec.Error)
-		} else {
-			o.Results = append(o.Results, res)
-		}
-		if err := json.NewEncoder(r.records).Encode(rec); err != nil {
+		took, err := undisturbed(ctx, runtime.NumCPU(), stolen,
+			func() (Result, error) { return r.once(ctx, rec.Job) },
+			func(is try) error { return record(is, true) })
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(r.progress, "%s %-24s %-16s %s\n", place, t.Key(), name, outcomeText(t.Group, res, err))
+		if o.Stolen += took.stolen; took.err != nil {
+			o.Failed = append(o.Failed, took.err.Error())
+		} else {
+			o.Results = append(o.Results, took.res)
+		}
+		if err := record(took, false); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.progress, "%s %-24s %-16s %s\n", place, t.Key(), name, outcomeText(t.Group, took.res, took.err))
 	}
 	return nil
 }

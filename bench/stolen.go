@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// A hypervisor gives the CPUs of a virtual machine to others now and then, for
+// milliseconds at a time, and in some minutes for half of the time. A repetition that
+// meets this measures the hypervisor: one side waits for the other's CPU. So it is made
+// again. Which of the tries counts is not decided by its result, but by how much was
+// stolen from it.
+const (
+	stolenLimit = 0.03 // of the CPUs
+	stolenTries = 3
+)
+
+// A try is one measurement for a repetition.
+type try struct {
+	res    Result
+	err    error
+	stolen float64 // share of the CPUs that the hypervisor gave to others meanwhile
+}
+
+// undisturbed measures until the CPUs were ours, but at most stolenTries times, and gives
+// done each try but the one that counts, which it returns: one that failed, else that with
+// the least stolen. stolen is the time that was stolen from all CPUs so far.
+func undisturbed(ctx context.Context, cpus int, stolen func() time.Duration, measure func() (Result, error), done func(try) error) (best try, err error) {
+	for n := range stolenTries {
+		var t try
+		before, begin := stolen(), time.Now()
+		t.res, t.err = measure()
+		t.stolen = float64(stolen()-before) / float64(time.Since(begin)) / float64(cpus)
+		worse := t
+		if n == 0 || t.err != nil || t.stolen < best.stolen {
+			best, worse = t, best
+		}
+		if n > 0 {
+			if err := done(worse); err != nil {
+				return best, err
+			}
+		}
+		if best.stolen <= stolenLimit || best.err != nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return best, ctx.Err()
+}
