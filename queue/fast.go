@@ -53,7 +53,11 @@ func putOne[S any](l *lane, msg []byte, patient bool) (err error) {
 	if q.broken.Load() {
 		return l.pass()
 	}
-	storeShort(r.bytes(w.mine), msg)
+	if p := r.bytes(w.mine); inWords(len(msg)) {
+		copyWords(p, msg)
+	} else {
+		storeShort(p, msg)
+	}
 	w.mine.describe(makeMeta(kindOne, len(msg), 1))
 	if l.puts%sampling == 0 {
 		q.sample(l)
@@ -128,7 +132,12 @@ func getOne[S any](l *lane, buf []byte, patient bool) (_ []byte, err error) {
 		l.ok = true
 		return nil, ErrCorrupt
 	}
-	buf = loadShort(buf, p[:n])
+	if inWords(int(n)) && int(n) <= cap(buf) {
+		buf = buf[:n]
+		copyWords(buf, p[:n])
+	} else {
+		buf = loadShort(buf, p[:n])
+	}
 	if h.stamp.Load() != 0 {
 		r.noteTime(h)
 	}
