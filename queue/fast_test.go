@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -408,4 +409,77 @@ func TestLinger(t *testing.T) {
 			is.Equal(lingers(ops.never), 0)
 		})
 	}
+}
+
+// A consumer that has waited lets producers get ahead while they do; in vain it tries
+// more and more seldom.
+func TestGather(t *testing.T) {
+	is := is.New(t)
+	h, err := newHeap(&Options{Capacity: 4 * lingerSlots})
+	is.NoErr(err)
+	q, _, err := h.open()
+	opened(t)(q, err)
+	put := func(n int) {
+		for range n {
+			is.NoErr(q.TryPut([]byte("m")))
+		}
+	}
+	w := &q.fast.worker
+	gathers := func(patient bool) (looks int) { // how many places it waits for
+		q.r.hook = func(here step) {
+			is.Equal(here, stepLinger)
+			looks++
+		}
+		defer func() { q.r.hook = nil }()
+		w.patient = patient
+		q.r.gather(w)
+		return looks
+	}
+	put(1)
+	is.Equal(gathers(false), 0)
+	for misses := range gatherMisses + 2 {
+		is.Equal(gathers(true), 1) // nothing follows
+		for range 2 << min(misses, gatherMisses-1) {
+			is.Equal(gathers(true), 0)
+		}
+	}
+	put(1)
+	is.Equal(gathers(true), 2) // one follows, but no more
+	put(lingerSlots - 1)
+	for w.skips > 0 {
+		is.Equal(gathers(true), 0)
+	}
+	for range 3 {
+		is.Equal(gathers(true), 2)
+	}
+	is.Equal(w.misses, uint16(0))
+	put(1)
+	is.Equal(gathers(true), 2)
+}
+
+// Of the calls, those gather that have waited.
+func TestGetGathers(t *testing.T) {
+	is := is.New(t)
+	h, err := newHeap(&Options{Capacity: 16})
+	is.NoErr(err)
+	open := func() *Queue { q, _, err := h.open(); return opened(t)(q, err) }
+	q, other := open(), open()
+	var gathered atomic.Int32
+	q.r.hook = func(here step) {
+		if here == stepLinger {
+			gathered.Add(1)
+		}
+	}
+	ctx := patient(t)
+	for gathered.Load() == 0 { // unless the message comes before the call, or long after
+		got := make(chan error)
+		go func() { _, err := q.Get(ctx); got <- err }()
+		is.NoErr(other.Put(ctx, []byte("m")))
+		is.NoErr(<-got)
+	}
+	gathered.Store(0)
+	is.NoErr(other.Put(ctx, []byte("m")))
+	_, err = q.TryGet()
+	is.NoErr(err)
+	is.Equal(gathered.Load(), int32(0))
 }

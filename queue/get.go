@@ -239,6 +239,7 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 			if prefetches {
 				q.r.prefetchGet(slot)
 			}
+			q.r.gather(&l.worker)
 			continue
 		case errSealed:
 			return 0, q.drained(l)

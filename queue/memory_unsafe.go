@@ -74,12 +74,14 @@ func (r *ring) bytes(h *blockHead) []byte {
 	return (*[maxBlockSize]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
 }
 
-// prefetchPut has the lines fetched that the next two puts write first, after one at
-// slot: the slot after next, and the block that the next slot names. Behind the last
-// slot it fetches what nobody needs; the blocks follow there, so it is memory of the queue.
+// prefetchPut has lines fetched that the next puts write first, after one at slot: the
+// third slot from there, and the block that the second one names. Nearer is too late where
+// a line takes long, farther takes from consumers what they work on. Behind the last slot
+// it fetches what nobody needs; the blocks follow there, so it is memory of the queue.
 func (r *ring) prefetchPut(slot *atomic.Uint64) {
-	next := (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), slotSize))
-	prefetch((*atomic.Uint64)(unsafe.Add(unsafe.Pointer(next), slotSize)), next, r)
+	second := (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), 2*slotSize))
+	third := (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), 3*slotSize))
+	prefetch(third, second, r)
 }
 
 // prefetchGet has the lines fetched that the taker of the message at slot goes to.

@@ -92,7 +92,9 @@ type worker struct {
 	tail cursor         // where it looks first for a free slot
 	head cursor         // where it looks first for a message
 
-	patient bool // the operation under way may wait a little
+	patient bool   // the operation under way may wait a little
+	misses  uint16 // times in a row that gather waited in vain
+	skips   uint16 // waits after which it need not try
 }
 
 // raised reports whether a record can name the position at c: see raise.
