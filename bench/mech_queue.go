@@ -10,6 +10,10 @@ import (
 
 var ctx = context.Background()
 
+// ringSize is how many bytes of messages a queue holds, as Boost's and the ring in C do: it
+// should fit a cache. A ring comes by all of its memory, however few messages wait.
+const ringSize = 1 << 20
+
 // queueOptions sizes a queue for messages of one size.
 func queueOptions(j *Job, packed bool) *queue.Options {
 	o := &queue.Options{Capacity: 1024, MaxMessage: j.Size, EntrySize: j.Size}
@@ -19,12 +23,7 @@ func queueOptions(j *Job, packed bool) *queue.Options {
 	if packed {
 		o.EntrySize = batchSize * (j.Size + 4)
 	}
-	if j.Size > 1<<10 {
-		o.Capacity = 128
-	}
-	if j.Size > 64<<10 {
-		o.Capacity = 16
-	}
+	o.Capacity = min(1024, max(16, ringSize/o.EntrySize))
 	return o
 }
 

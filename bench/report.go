@@ -213,6 +213,8 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   has seen the end, buffers flushed; a run in which a message is missing is
   reported as failed. Consumers read no more of a message than its mechanism
   copies; *in place* neither side copies the message.
+- *How much a queue holds*: ours, Boost's and the ring in C 1 MiB of messages, but ours
+  and Boost's at least 16 entries and at most 1,024.
 - *Over the next of many*: all are open at a time, one goroutine of the server
   waits at each, and one round trip at a time goes over the next of them.
 - *One way to many consumers*: one producer; each message goes to one of them. With

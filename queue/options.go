@@ -12,7 +12,9 @@ import (
 type Options struct {
 	// Capacity is how many entries the queue holds; 0 means 1024, the most is
 	// 262,144 less the lanes. An entry is one message, or those messages of
-	// one PutBatch that were packed together.
+	// one PutBatch that were packed together. All of them are used in turn,
+	// however few messages wait: with long entries, as few of them as fit the
+	// CPU's cache together are two to three times as fast.
 	Capacity int
 
 	// MaxMessage is the longest message in bytes; 0 means 64 KiB, the most is

@@ -1,5 +1,6 @@
 // Boost.Interprocess: message_queue, unlinked as soon as it exists.
 #include "bench.h"
+#include <algorithm>
 #include <boost/interprocess/ipc/message_queue.hpp>
 #include <string>
 
@@ -7,10 +8,13 @@ using boost::interprocess::message_queue;
 
 static message_queue *queues[2];
 
+// As many as our queue holds, see mech_queue.go.
+static size_t capacity(size_t size) { return std::min<size_t>(1024, std::max<size_t>(16, (1 << 20) / size)); }
+
 static void setup() {
 	for (int ch = 0; ch < 2; ch++) {
 		std::string name = "bench-" + std::to_string(getpid()) + "-" + std::to_string(ch);
-		queues[ch] = new message_queue(boost::interprocess::create_only, name.c_str(), size > 64 << 10 ? 16 : size > 1024 ? 128 : 1024, size);
+		queues[ch] = new message_queue(boost::interprocess::create_only, name.c_str(), capacity(size), size);
 		message_queue::remove(name.c_str());
 	}
 }
