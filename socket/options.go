@@ -49,8 +49,9 @@ type ConnOptions struct {
 	//
 	// 50 microseconds is plenty, and the most while other connections of the
 	// process poll too. Zero: only while a message of 16 KiB or more
-	// is on its way, when the other side is copying the next part of it; or as
-	// package rpc finds best where that uses the connection. Below zero: never.
+	// is on its way, when the other side is copying the next part of it, for up
+	// to 200; or as package rpc finds best where that uses the connection. Below
+	// zero: never.
 	Spin time.Duration
 
 	// WriteBuffer is the kernel's buffer for what the peer has not yet read,

@@ -234,14 +234,21 @@ func (in *inbound) try(fd uintptr) bool {
 // come and more is likely to.
 func (in *inbound) poll(fd int) bool {
 	limit := time.Duration(in.c.spin.Load())
-	if limit == 0 && (in.most >= longMessage || in.fr.InFrame()) {
+	much := limit == 0 && in.most >= longMessage
+	if limit == 0 && (much || in.fr.InFrame()) {
 		limit = spinLong
 	}
 	if limit <= 0 {
 		return false
 	}
+	var budget time.Duration
+	if much && in.fr.InFrame() {
+		budget = in.spin.rest()
+	} else {
+		budget = in.spin.budget(limit)
+	}
 	found := false
-	if budget := in.spin.budget(limit); budget > 0 {
+	if budget > 0 {
 		in.c.out.flushNow() // the peer may be waiting for it
 		found = in.spin.poll(budget, func() bool {
 			in.receive(fd)

@@ -91,6 +91,7 @@ type outbound struct {
 	// the call under way
 	ctx     context.Context // nil: do not wait at all
 	p, q    []byte
+	long    bool   // p and q together, when the call began
 	rights  []byte // control message for the first byte that goes out
 	n       int
 	err     error
@@ -270,6 +271,7 @@ func (out *outbound) Write(p []byte) (int, error) { return out.WriteVector(p, ni
 // for room, no longer than the call's context allows.
 func (out *outbound) WriteVector(p, q []byte) (int, error) {
 	out.writes++
+	out.long = len(p)+len(q) >= longMessage
 	done := 0
 	for done < len(p)+len(q) {
 		if done < len(p) {
@@ -348,13 +350,13 @@ func (out *outbound) send(fd int) {
 	}
 }
 
-// poll spins for a while if much is left to be written: then the peer is
-// reading, as a rule.
+// poll spins for a while if what is written is long: then the peer is reading, as
+// a rule.
 func (out *outbound) poll(fd uintptr) bool {
-	if len(out.p)+len(out.q) < longMessage || out.c.spin.Load() < 0 {
+	if !out.long || out.c.spin.Load() < 0 {
 		return false
 	}
-	if budget := out.spin.budget(spinLong); budget > 0 && out.spin.poll(budget, func() bool {
+	if budget := out.spin.rest(); budget > 0 && out.spin.poll(budget, func() bool {
 		out.send(int(fd))
 		return out.err != syscall.EAGAIN
 	}) {

@@ -35,7 +35,7 @@ type spinner struct {
 	shares  bool // the CPU, with the peer or somebody else
 
 	asleep time.Time     // since when; zero is not
-	slept  time.Duration // how long the last wait in the kernel took
+	slept  time.Duration // how long the last wait in the kernel took; zero after a poll that found something
 
 	found  uint8     // polls in a row that have found something, up to bellsAfter
 	shared time.Time // when other goroutines could last run
@@ -55,6 +55,11 @@ const (
 	// they would take turns in waking each other.
 	longMessage = 16 << 10
 	spinLong    = 50 * time.Microsecond
+
+	// spinRest is for how long they poll in the middle of one. It is longer than
+	// a wake-up takes on both sides, so that a wait that had to sleep does not
+	// make the next one of the other side sleep too, and so on.
+	spinRest = 200 * time.Microsecond
 
 	// spinSlice is for how long a spinner keeps others from its processor.
 	spinSlice = 200 * time.Microsecond
@@ -81,7 +86,7 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 	for end := now.Add(budget); ; {
 		for range spinPerCheck {
 			if ready() {
-				s.shift = 0
+				s.shift, s.slept = 0, 0
 				if !crowd { // among many, the runtime's poller serves several at once
 					s.found = min(s.found+1, bellsAfter)
 				}
@@ -120,6 +125,16 @@ func (s *spinner) budget(limit time.Duration) time.Duration {
 	}
 	s.shift = 0
 	return 2 * limit
+}
+
+// rest returns for how long to poll now, with something long half-way: spinRest,
+// whatever polling has brought, unless the last wait took longer than the wake-ups
+// on both sides: then the peer was not at work.
+func (s *spinner) rest() time.Duration {
+	if s.slept < 2*spinRest {
+		return spinRest
+	}
+	return s.budget(spinLong)
 }
 
 // hopes reports whether polling pays, or would if both sides did it.
