@@ -79,7 +79,7 @@ func putOne[S any](l *lane, msg []byte, patient bool) (err error) {
 		q.wakeOne(offNotEmpty)
 	}
 	if prefetches && r.prefetch {
-		r.prefetchPut(slot)
+		r.prefetchAhead(slot, linesOf(len(msg)))
 	}
 	l.ok = true
 	return nil
@@ -121,6 +121,9 @@ func getOne[S any](l *lane, buf []byte, patient bool) (_ []byte, err error) {
 		return nil, l.pass()
 	}
 	atStep[S](r, stepAcquired)
+	if prefetches && uint32(b) != w.own+1 && r.prefetch { // else the processor fetches the next ones by itself
+		r.prefetchAhead(slot, 2)
+	}
 	pos := r.received(w, c, uint32(b))
 	if pos&r.hintMask == r.hintMask {
 		r.storeHint(opTake, pos+1)
@@ -187,6 +190,9 @@ func leaseOne[S any](l *lane, m *Lease, patient bool) (err error) {
 		return l.pass()
 	}
 	atStep[S](r, stepAcquired)
+	if prefetches && uint32(b) != w.own+1 && r.prefetch { // else the processor fetches the next ones by itself
+		r.prefetchAhead(slot, 2)
+	}
 	pos := r.received(w, c, uint32(b))
 	if pos&r.hintMask == r.hintMask {
 		r.storeHint(opLease, pos+1)

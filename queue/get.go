@@ -237,7 +237,7 @@ func (q *Queue) headOn(l *lane, spin bool) (slotWord, error) {
 				return 0, ErrEmpty
 			}
 			if prefetches {
-				q.r.prefetchGet(slot)
+				q.r.prefetchHere(slot)
 			}
 			q.r.gather(&l.worker)
 			continue

@@ -12,6 +12,10 @@ import (
 	"unsafe"
 )
 
+// maxPrefetch is how long blocks may be, in bytes, to have lines of them fetched ahead. All
+// lines of longer ones would be so many that they keep others waiting.
+const maxPrefetch = 9 * lineAlign // a message of 512 bytes
+
 // newRing returns the ring over mem, whose header has been checked.
 func newRing(mem []byte, g geometry) (*ring, error) {
 	if uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%lineAlign != 0 {
@@ -20,8 +24,8 @@ func newRing(mem []byte, g geometry) (*ring, error) {
 	r := &ring{geometry: g, mem: mem[:g.size:g.size]}
 	r.slots = unsafe.Slice((*slotLine)(unsafe.Pointer(&r.mem[g.offSlots])), g.capacity)
 	r.first, r.stride = r.blockHead(0), uintptr(g.blockSize)
-	r.blockHead(g.blocks - 1)               // and so all between them are in mem
-	r.prefetch = g.blockSize <= 4*lineAlign // of longer ones two lines are no gain
+	r.blockHead(g.blocks - 1) // and so all between them are in mem
+	r.prefetch = g.blockSize <= maxPrefetch
 	r.tail, r.head = r.word(offTail), r.word(offHead)
 	r.notEmpty, r.notFull = r.word32(offNotEmpty+waitArmed), r.word32(offNotFull+waitArmed)
 	r.small = min(r.inline, r.maxMessage, pieces)
@@ -74,18 +78,21 @@ func (r *ring) bytes(h *blockHead) []byte {
 	return (*[maxBlockSize]byte)(unsafe.Add(unsafe.Pointer(h), blockHeader))[:r.inline:r.inline]
 }
 
-// prefetchPut has lines fetched that the next puts write first, after one at slot: the
-// third slot from there, and the block that the second one names. Nearer is too late where
-// a line takes long, farther takes from consumers what they work on. Behind the last slot
-// it fetches what nobody needs; the blocks follow there, so it is memory of the queue.
-func (r *ring) prefetchPut(slot *atomic.Uint64) {
+// prefetchAhead has lines fetched that are next, after an operation at slot: that of the
+// third slot from there, and some of the block that the second one names. Nearer is too
+// late where a line takes long, farther takes from others what they work on. Behind the last
+// slot it fetches what nobody needs; the blocks follow there, so it is memory of the queue.
+func (r *ring) prefetchAhead(slot *atomic.Uint64, lines int) {
 	second := (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), 2*slotSize))
 	third := (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), 3*slotSize))
-	prefetch(third, second, r)
+	prefetch(third, second, r, lines)
 }
 
-// prefetchGet has the lines fetched that the taker of the message at slot goes to.
-func (r *ring) prefetchGet(slot *atomic.Uint64) { prefetch(slot, slot, r) }
+// linesOf returns how many lines of a block a message of n bytes takes.
+func linesOf(n int) int { return int(uint(blockHeader+n+lineAlign-1) / lineAlign) }
+
+// prefetchHere has the lines fetched that the taker of the message at slot goes to.
+func (r *ring) prefetchHere(slot *atomic.Uint64) { prefetch(slot, slot, r, 2) }
 
 func (r *ring) laneWord(lane uint32, field int) *atomic.Uint64 {
 	return r.word(offLanes + int(lane)*laneSize + field)

@@ -4,12 +4,12 @@ import "sync/atomic"
 
 const prefetches = true
 
-// prefetch has the line at slot, and the first two of the block that the word at named
-// names, fetched for writing. To wait for a slot and its block in turn takes most of an
-// operation's time where another processor had them, and twice for the slot: a load has
-// the line come for reading only. It is PREFETCHW (Intel SDM vol. 2B; a processor without
-// it does nothing), to which no address is wrong. The word is read without a trace for
-// the race detector, because nothing depends on it.
+// prefetch has the line at slot, and the first few of the block that the word at named
+// names, two at least, fetched for writing. To wait for a slot and its block in turn takes
+// most of an operation's time where another processor had them, and twice for each that is
+// written: a load has the line come for reading only. It is PREFETCHW (Intel SDM vol. 2B; a
+// processor without it does nothing), to which no address is wrong. The word is read
+// without a trace for the race detector, because nothing depends on it.
 //
 //go:noescape
-func prefetch(slot, named *atomic.Uint64, r *ring)
+func prefetch(slot, named *atomic.Uint64, r *ring, lines int)

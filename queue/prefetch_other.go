@@ -6,4 +6,4 @@ import "sync/atomic"
 
 const prefetches = false
 
-func prefetch(slot, named *atomic.Uint64, r *ring) {}
+func prefetch(slot, named *atomic.Uint64, r *ring, lines int) {}
