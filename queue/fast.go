@@ -121,8 +121,12 @@ func getOne[S any](l *lane, buf []byte, patient bool) (_ []byte, err error) {
 		return nil, l.pass()
 	}
 	atStep[S](r, stepAcquired)
-	if prefetches && uint32(b) != w.own+1 && r.prefetch { // else the processor fetches the next ones by itself
-		r.prefetchAhead(slot, 2)
+	if prefetches {
+		if uint32(b) == w.own+1 || !r.prefetch { // blocks in order: the processor fetches the next ones by itself
+			r.prefetchSlot(slot)
+		} else {
+			r.prefetchAhead(slot, 2)
+		}
 	}
 	pos := r.received(w, c, uint32(b))
 	if pos&r.hintMask == r.hintMask {
@@ -190,8 +194,12 @@ func leaseOne[S any](l *lane, m *Lease, patient bool) (err error) {
 		return l.pass()
 	}
 	atStep[S](r, stepAcquired)
-	if prefetches && uint32(b) != w.own+1 && r.prefetch { // else the processor fetches the next ones by itself
-		r.prefetchAhead(slot, 2)
+	if prefetches {
+		if uint32(b) == w.own+1 || !r.prefetch { // blocks in order: the processor fetches the next ones by itself
+			r.prefetchSlot(slot)
+		} else {
+			r.prefetchAhead(slot, 2)
+		}
 	}
 	pos := r.received(w, c, uint32(b))
 	if pos&r.hintMask == r.hintMask {

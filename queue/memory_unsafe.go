@@ -88,6 +88,11 @@ func (r *ring) prefetchAhead(slot *atomic.Uint64, lines int) {
 	prefetch(third, second, r, lines)
 }
 
+// prefetchSlot has the line of the second slot from there fetched.
+func (r *ring) prefetchSlot(slot *atomic.Uint64) {
+	prefetchLine((*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), 2*slotSize)))
+}
+
 // linesOf returns how many lines of a block a message of n bytes takes.
 func linesOf(n int) int { return int(uint(blockHeader+n+lineAlign-1) / lineAlign) }
 

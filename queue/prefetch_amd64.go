@@ -13,3 +13,8 @@ const prefetches = true
 //
 //go:noescape
 func prefetch(slot, named *atomic.Uint64, r *ring, lines int)
+
+// prefetchLine has one line fetched in the same way.
+//
+//go:noescape
+func prefetchLine(slot *atomic.Uint64)

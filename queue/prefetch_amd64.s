@@ -23,3 +23,9 @@ more:
 	CMPQ BX, $1
 	JGT  more
 	RET
+
+// func prefetchLine(slot *atomic.Uint64)
+TEXT ·prefetchLine(SB), NOSPLIT, $0-8
+	MOVQ slot+0(FP), AX
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x08
+	RET

@@ -7,3 +7,5 @@ import "sync/atomic"
 const prefetches = false
 
 func prefetch(slot, named *atomic.Uint64, r *ring, lines int) {}
+
+func prefetchLine(slot *atomic.Uint64) {}
