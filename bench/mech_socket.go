@@ -114,7 +114,7 @@ func socketFlow(coalesced bool) *flow {
 }
 
 //go:noinline
-func rpcPing(spin bool) *pinger {
+func rpcPing(spin, reuse bool) *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {
 			l, err := socket.Listen(socketPath(j), &socket.ListenOptions{MaxConns: j.Many + 16, Conn: connOptions(spin)})
@@ -122,16 +122,40 @@ func rpcPing(spin bool) *pinger {
 				return err
 			}
 			srv := new(rpc.Server)
-			srv.HandleFunc("/bench/Echo", func(_ context.Context, c *rpc.Call) ([]byte, error) { return c.Data, nil })
+			srv.HandleFunc("/bench/Echo", func(_ context.Context, c *rpc.Call) ([]byte, error) {
+				if reuse {
+					c.ReuseData()
+				}
+				return c.Data, nil
+			})
 			ready()
 			return srv.Serve(l)
 		},
 		dial: func(j *Job) (func([]byte) error, error) {
 			cl := rpc.Dial(socketPath(j), &rpc.ClientOptions{Socket: &socket.DialOptions{Conn: connOptions(spin)}})
+			if reuse {
+				return callReusing(cl, j.Size), nil
+			}
 			return func(msg []byte) error {
 				got, err := cl.Call(ctx, "/bench/Echo", msg)
 				return sameLength(got, msg, err)
 			}, nil
 		},
+	}
+}
+
+// callReusing calls with requests whose buffers are used again, one for each call that
+// is under way.
+func callReusing(cl *rpc.Client, size int) func([]byte) error {
+	free := make(chan *rpc.Request, flying)
+	for range flying {
+		free <- &rpc.Request{Method: "/bench/Echo", Buffer: make([]byte, size)}
+	}
+	return func(msg []byte) error {
+		req := <-free
+		defer func() { free <- req }()
+		req.Data = msg
+		got, err := cl.Do(ctx, req)
+		return sameLength(got.Data, msg, err)
 	}
 }

@@ -42,8 +42,9 @@ var mechanisms = map[string]*mechanism{
 	"pipe":           {label: "pipe", ping: pipePing, flow: pipeFlow(false)},
 	"pipe-buffer":    {label: "pipe, SendBuffered", flow: pipeFlow(true)},
 	"pipe-raw":       {label: "pipe, Write and Read, no messages", flow: pipeRaw},
-	"rpc":            {label: "socket/rpc", ping: rpcPing(false), many: manyCalls(rpcPing(false))},
-	"rpc-spin":       {label: "socket/rpc, Spin 50 us", ping: rpcPing(true)},
+	"rpc":            {label: "socket/rpc", ping: rpcPing(false, false), many: manyCalls(rpcPing(false, false))},
+	"rpc-spin":       {label: "socket/rpc, Spin 50 us", ping: rpcPing(true, false)},
+	"rpc-reuse":      {label: "socket/rpc, ReuseData and Buffer", ping: rpcPing(false, true)},
 	"acl":            {label: "acl.Policy.Check", local: aclDecide},
 
 	"unixconn":             {label: "net.UnixConn, length prefix", kind: Peer, ping: unixStream.ping(), many: manyUnixConns, flow: unixStream.flow(false)},
@@ -116,6 +117,7 @@ var rivals = map[string][]string{
 	"pipe": {"ospipe"}, "pipe-buffer": {"ospipe-buffer"}, "pipe-raw": {"ospipe-raw"},
 	"relay": {"copy"}, "relay-socket": {"copy-socket"}, "queue-object": {"boost-mq"}, "fifo-object": {"mkfifo-object"},
 	"rpc": {"net-rpc", "ttrpc", "drpc", "grpc"}, "rpc-spin": {"net-rpc", "ttrpc", "drpc", "grpc"},
+	"rpc-reuse":  {"net-rpc", "ttrpc", "drpc", "grpc"},
 	"shm-object": {"file-map", "py-shm"}, "shm": {"c-memcpy", "py-shm"}, "shm-idle": {"map-idle"}, "socket-object": {"net-object"}, "pipe-object": {"ospipe-object"},
 	"socket-idle": {"net-idle"}, "pipe-idle": {"ospipe-idle"},
 }

@@ -130,6 +130,7 @@ func groups() []Group {
 		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue", "py-connection"}, calls...)
 	apart := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq"}, calls...)
+	longTrips := append([]string{"rpc-reuse"}, trips[2:]...)
 	asleep := []string{"c-futex", "c-unix", "c-pipe", "queue", "socket", "pipe", "unixconn", "ospipe", "boost-mq"}
 	oneWay := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "queue-in-place", "socket", "pipe", "pipe-raw",
 		"unixconn", "ospipe", "ospipe-raw", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue"}
@@ -145,8 +146,8 @@ func groups() []Group {
 		{Work: PingPong, Size: 64, Apart: true, Mechs: apart},
 		{Work: PingPong, Size: 1 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 16 << 10, Mechs: trips[2:], Long: true},
-		{Work: PingPong, Size: 256 << 10, Mechs: trips[2:], Long: true},
-		{Work: PingPong, Size: 1 << 20, Mechs: trips[2:], Long: true},
+		{Work: PingPong, Size: 256 << 10, Mechs: longTrips, Long: true},
+		{Work: PingPong, Size: 1 << 20, Mechs: longTrips, Long: true},
 		{Work: Paced, Size: 64, Mechs: []string{"c-line", "c-futex", "c-unix", "queue", "socket", "pipe", "rpc", "unixconn", "ospipe", "boost-mq", "ttrpc", "grpc"}},
 		{Work: Asleep, Size: 64, Mechs: asleep},
 		{Work: Asleep, Size: 1 << 10, Mechs: asleep[1:], Long: true},
@@ -181,7 +182,7 @@ func groups() []Group {
 	all = append(all,
 		Group{Work: InFlight, Size: 64, Mechs: calls},
 		Group{Work: InFlight, Size: 1 << 10, Mechs: calls, Long: true},
-		Group{Work: InFlight, Size: 64 << 10, Mechs: calls, Long: true},
+		Group{Work: InFlight, Size: 64 << 10, Mechs: append([]string{"rpc-reuse"}, calls...), Long: true},
 		Group{Work: Relay, Size: 16 << 20, Mechs: []string{"relay", "copy", "relay-socket", "copy-socket"}},
 		Group{Work: Uncontended, Size: 64, Mechs: []string{"go-chan", "c-mpmc", "queue-local", "queue-local-in-place", "boost-mq", "posix-mq", "sysv-msg"}})
 	for _, rules := range []int{10, 1000, 10000} {

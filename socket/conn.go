@@ -97,6 +97,13 @@ func (c *Conn) SetSpin(d time.Duration) {
 	}
 }
 
+// SetMemory has memory asked for what messages of more than 16 KiB go to, n bytes
+// each, where RecvInto was given less: for those who know when a message is done with, as
+// package rpc does. What it returns belongs to the message, if its capacity
+// suffices; else the connection allocates. It is called during Recv. SetMemory
+// must not be called while one is under way.
+func (c *Conn) SetMemory(memory func(n int) []byte) { c.in.fr.SetMemory(memory) }
+
 // Peer returns who is at the other end, as the kernel told when the connection
 // was made: the process that connected, listened, or made the pair. Fields
 // that are unknown say so, see [acl.Subject].

@@ -35,16 +35,17 @@ type Reader struct {
 	limit   uint64
 	buf     []byte
 	r, w    int
-	filled  bool   // the last read filled all of buf
-	large   bool   // the last message was one of directSize or more
-	inBody  bool   // the header is consumed, want bytes belong to the message
-	want    int    // length of the message under way
-	body    []byte // its bytes so far, ours, while interrupted
-	first   []byte // where the first growChunk bytes of a longer one go; nil until there was one
-	offset  int64  // stream offset behind what was consumed
-	frame   int64  // stream offset behind the last frame returned
-	readErr error  // came together with bytes; reported when they are used up
-	err     error  // final
+	filled  bool               // the last read filled all of buf
+	large   bool               // the last message was one of directSize or more
+	inBody  bool               // the header is consumed, want bytes belong to the message
+	want    int                // length of the message under way
+	body    []byte             // its bytes so far, ours, while interrupted
+	first   []byte             // where the first growChunk bytes of a longer one go; nil until there was one
+	memory  func(n int) []byte // see SetMemory; nil: nobody
+	offset  int64              // stream offset behind what was consumed
+	frame   int64              // stream offset behind the last frame returned
+	readErr error              // came together with bytes; reported when they are used up
+	err     error              // final
 }
 
 // NewReader returns a Reader of messages up to limit bytes; a limit of zero or
@@ -55,6 +56,11 @@ func NewReader(src io.Reader, limit int) *Reader {
 
 // SetLimit changes the limit for messages whose header has not been read yet.
 func (r *Reader) SetLimit(limit int) { r.limit = limitOf(limit) }
+
+// SetMemory has memory asked for what messages of more than 16 KiB go to where the
+// caller's buffer is too small. What it returns belongs to the message, if its
+// capacity suffices; else the Reader allocates, as the bytes arrive.
+func (r *Reader) SetMemory(memory func(n int) []byte) { r.memory = memory }
 
 // Offset returns how many bytes of the stream the messages returned so far
 // took up, headers included: where the next frame starts.
@@ -202,6 +208,12 @@ func (r *Reader) longBody(buf []byte) ([]byte, error) {
 	case n <= growChunk:
 		dst = make([]byte, n)
 	default:
+		if r.memory != nil {
+			dst = r.memory(n)
+		}
+		if cap(dst) >= n {
+			break
+		}
 		if r.first == nil {
 			r.first = make([]byte, growChunk)
 		}
