@@ -6,11 +6,11 @@ package queue
 // it does. Where anything is in the way they do nothing and return errRetry; putOn, getOn
 // and leaseOn then find out what it is.
 //
-//	      guard against faults
-//	      look: is the slot ready, and nothing else in the way?
-//	      (a put:) copy into the lane's block
-//	      record ▶ swap ▶ acquired, as ring.swap does it
-//	      (a take:) copy out of the lane's block, idle
+//	guard against faults
+//	look: is the slot ready, and nothing else in the way?
+//	put: copy into the lane's block
+//	record ▶ swap ▶ acquired, as ring.swap does it
+//	get: copy out of the lane's block ▶ idle
 //
 // The caller has the lane, and gives it back in any case but one: a panic that is not
 // the queue's own has done so, see caught.

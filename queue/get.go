@@ -22,7 +22,7 @@ func (q *Queue) GetInto(ctx context.Context, buf []byte) ([]byte, error) {
 	err := errRetry
 	if l := q.fast; l.busy.CompareAndSwap(0, 1) {
 		var msg []byte
-		if q.r.hook == nil { // as getNow, which a call would be more
+		if q.r.hook == nil { // getNow, without one more call
 			msg, err = getOne[withoutSteps](l, buf, true)
 		} else {
 			msg, err = getOne[withSteps](l, buf, true)

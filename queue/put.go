@@ -20,7 +20,7 @@ func (q *Queue) Put(ctx context.Context, msg []byte) error {
 	}
 	err := errRetry
 	if l := q.fast; l.busy.CompareAndSwap(0, 1) {
-		if q.r.hook == nil { // as putNow, which a call would be more
+		if q.r.hook == nil { // putNow, without one more call
 			err = putOne[withoutSteps](l, msg, true)
 		} else {
 			err = putOne[withSteps](l, msg, true)
