@@ -39,8 +39,15 @@ func cpuUsage() (u usage) {
 	return u
 }
 
-// stolen returns the time that the hypervisor has given to others.
-func stolen() time.Duration { return cpuTimes()[cpuStolen] }
+// stolenTime returns the time that the hypervisor has given to others, and all time, of
+// all CPUs.
+func stolenTime() (stolen, all time.Duration) {
+	times := cpuTimes()
+	for _, spent := range times {
+		all += spent
+	}
+	return times[cpuStolen], all
+}
 
 // Fields of cpuTimes.
 const (

@@ -77,5 +77,5 @@ type Record struct {
 	Error string  `json:"error,omitempty"`
 
 	Stolen  float64 `json:"stolen,omitempty"`  // share of the CPUs that the hypervisor gave to others meanwhile
-	Instead bool    `json:"instead,omitempty"` // another try, with less stolen, counts instead of this one
+	Instead bool    `json:"instead,omitempty"` // another try counts instead of this one: with less stolen, or one that failed
 }

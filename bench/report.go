@@ -202,7 +202,7 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   [results.jsonl](performance/results.jsonl).
 - A repetition during which the hypervisor gave more than %g%% of the CPUs to others
   was made again, up to %d times in all. The one from which it took the least counts,
-  whatever its result.
+  whatever its result, unless one failed: then that does.
 - *Round trip*: a message there and back; the clock is read once a turn, which is
   part of the figure (about 25–50 ns). *To a process that sleeps*: before each
   one, the driver computes for %d us, so that the other side has gone to sleep; the

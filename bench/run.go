@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -85,7 +84,7 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 			}
 			return json.NewEncoder(r.records).Encode(rec)
 		}
-		took, err := undisturbed(ctx, runtime.NumCPU(), stolen,
+		took, err := undisturbed(ctx, stolenTime,
 			func() (Result, error) { return r.once(ctx, rec.Job) },
 			func(is try) error { return record(is, true) })
 		if err != nil {

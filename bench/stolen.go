@@ -24,13 +24,18 @@ type try struct {
 
 // undisturbed measures until the CPUs were ours, but at most stolenTries times, and gives
 // done each try but the one that counts, which it returns: one that failed, else that with
-// the least stolen. stolen is the time that was stolen from all CPUs so far.
-func undisturbed(ctx context.Context, cpus int, stolen func() time.Duration, measure func() (Result, error), done func(try) error) (best try, err error) {
+// the least stolen. cpus returns the time that was stolen so far, and all time, of all CPUs.
+func undisturbed(ctx context.Context, cpus func() (stolen, all time.Duration), measure func() (Result, error), done func(try) error) (best try, err error) {
 	for n := range stolenTries {
 		var t try
-		before, begin := stolen(), time.Now()
+		stolen, all := cpus()
 		t.res, t.err = measure()
-		t.stolen = float64(stolen()-before) / float64(time.Since(begin)) / float64(cpus)
+		if ctx.Err() != nil {
+			return best, ctx.Err()
+		}
+		if s, a := cpus(); a > all {
+			t.stolen = float64(s-stolen) / float64(a-all)
+		}
 		worse := t
 		if n == 0 || t.err != nil || t.stolen < best.stolen {
 			best, worse = t, best
@@ -40,9 +45,9 @@ func undisturbed(ctx context.Context, cpus int, stolen func() time.Duration, mea
 				return best, err
 			}
 		}
-		if best.stolen <= stolenLimit || best.err != nil || ctx.Err() != nil {
+		if best.stolen <= stolenLimit || best.err != nil {
 			break
 		}
 	}
-	return best, ctx.Err()
+	return best, nil
 }

@@ -12,7 +12,7 @@ import (
 // The try with the least stolen counts, whatever it measured, and a failure counts in
 // any case.
 func TestUndisturbed(t *testing.T) {
-	const much, little, none = time.Hour, time.Minute, 0 // a try takes microseconds
+	const much, little, none = 10 * time.Hour, 4 * time.Hour, time.Hour // of a hundred
 	failed := errors.New("failed")
 	for name, c := range map[string]struct {
 		stolen []time.Duration // during each try
@@ -29,11 +29,12 @@ func TestUndisturbed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
-			var sum time.Duration
+			var sum, total time.Duration
 			var tries int
 			var others []float64
-			took, err := undisturbed(t.Context(), 2, func() time.Duration { return sum }, func() (res Result, err error) {
+			took, err := undisturbed(t.Context(), func() (stolen, all time.Duration) { return sum, total }, func() (res Result, err error) {
 				sum += c.stolen[tries]
+				total += 100 * time.Hour
 				res.Rate = float64(tries)
 				if tries < len(c.errs) {
 					err = c.errs[tries]
@@ -52,15 +53,26 @@ func TestUndisturbed(t *testing.T) {
 	}
 }
 
+// A run that is called off ends; the try that it interrupts does not count, nor instead
+// of another.
 func TestUndisturbedEnds(t *testing.T) {
 	is := is.New(t)
-	ctx, cancel := context.WithCancel(t.Context())
 	var sum time.Duration
-	_, err := undisturbed(ctx, 1, func() time.Duration { return sum },
-		func() (Result, error) { sum += time.Hour; cancel(); return Result{}, nil }, func(try) error { return nil })
+	stolen := func() (time.Duration, time.Duration) { return sum, 2 * sum }
+	ctx, cancel := context.WithCancel(t.Context())
+	tries := 0
+	_, err := undisturbed(ctx, stolen, func() (Result, error) {
+		sum += time.Hour
+		if tries++; tries == 2 {
+			cancel()
+			return Result{}, errors.New("killed")
+		}
+		return Result{}, nil
+	}, func(try) error { t.Error("a try was said to be replaced"); return nil })
 	is.Equal(err, context.Canceled)
+	is.Equal(tries, 2)
 	full := errors.New("no space left")
-	_, err = undisturbed(t.Context(), 1, func() time.Duration { return sum },
+	_, err = undisturbed(t.Context(), stolen,
 		func() (Result, error) { sum += time.Hour; return Result{}, nil }, func(try) error { return full })
 	is.Equal(err, full)
 }

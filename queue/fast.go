@@ -12,8 +12,8 @@ package queue
 //	record ▶ swap ▶ acquired, as ring.swap does it
 //	get: copy out of the lane's block ▶ idle
 //
-// The caller has the lane, and gives it back in any case but one: a panic that is not
-// the queue's own has done so, see caught.
+// The caller has the lane and gives it back, unless a lease keeps it, or a panic that is
+// not the queue's own passes by: that has done so, see caught.
 
 import "runtime/debug"
 

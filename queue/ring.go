@@ -47,7 +47,7 @@ type ring struct {
 	notEmpty, notFull *atomic.Uint32 // armed
 	state             *atomic.Uint32 // flags
 	small             int            // bytes of the longest message that one block holds
-	prefetch          bool           // putOne has lines fetched ahead
+	prefetch          bool           // blocks are short enough to have lines of them fetched ahead
 	first             *blockHead
 	stride            uintptr    // bytes from one block to the next
 	hintMask          uint64     // the hints are stored at positions that have all its bits

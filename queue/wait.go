@@ -110,7 +110,7 @@ func (r *ring) linger(w *worker, c *cursor, still func(slotWord) bool) {
 // to fill it, and both wait for the slot's line as often as there are messages. If more of
 // them are on their way, it lets the producer get ahead, too: for some 6 us at most, if the
 // next message comes within 0.4. Where none comes, as the peer waits for an answer, it was
-// in vain: so each time in vain makes it take twice as many messages before it tries again.
+// in vain: so after each time in vain it tries only after twice as many waits.
 const (
 	gatherFirst  = 32
 	gatherLooks  = 512

@@ -234,7 +234,7 @@ func (in *inbound) try(fd uintptr) bool {
 // come and more is likely to.
 func (in *inbound) poll(fd int) bool {
 	limit := time.Duration(in.c.spin.Load())
-	much := limit == 0 && in.most >= longMessage
+	much := in.most >= longMessage
 	if limit == 0 && (much || in.fr.InFrame()) {
 		limit = spinLong
 	}

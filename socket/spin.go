@@ -31,6 +31,7 @@ type spinner struct {
 	c *Conn
 
 	shift   uint8 // the budget is divided by 1<<shift
+	vain    uint8 // polls in a row that found nothing, up to restVain
 	skipped uint8
 	shares  bool // the CPU, with the peer or somebody else
 
@@ -58,8 +59,10 @@ const (
 
 	// spinRest is for how long they poll in the middle of one. It is longer than
 	// a wake-up takes on both sides, so that a wait that had to sleep does not
-	// make the next one of the other side sleep too, and so on.
+	// make the next one of the other side sleep too, and so on. After restVain
+	// polls in a row for nothing it is the peer, and not a wake-up, that is slow.
 	spinRest = 200 * time.Microsecond
+	restVain = 8
 
 	// spinSlice is for how long a spinner keeps others from its processor.
 	spinSlice = 200 * time.Microsecond
@@ -86,7 +89,7 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 	for end := now.Add(budget); ; {
 		for range spinPerCheck {
 			if ready() {
-				s.shift, s.slept = 0, 0
+				s.shift, s.vain, s.slept = 0, 0, 0
 				if !crowd { // among many, the runtime's poller serves several at once
 					s.found = min(s.found+1, bellsAfter)
 				}
@@ -107,6 +110,7 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 	if s.shift <= spinMaxShift {
 		s.shift++
 	}
+	s.vain = min(s.vain+1, restVain)
 	s.found = 0
 	return false
 }
@@ -128,10 +132,10 @@ func (s *spinner) budget(limit time.Duration) time.Duration {
 }
 
 // rest returns for how long to poll now, with something long half-way: spinRest,
-// whatever polling has brought, unless the last wait took longer than the wake-ups
-// on both sides: then the peer was not at work.
+// though polling may have failed a few times, unless the last wait took longer than
+// the wake-ups on both sides: then the peer was not at work.
 func (s *spinner) rest() time.Duration {
-	if s.slept < 2*spinRest {
+	if s.slept < 2*spinRest && s.vain < restVain {
 		return spinRest
 	}
 	return s.budget(spinLong)

@@ -36,22 +36,31 @@ func TestSpinnerLearns(t *testing.T) {
 	}
 }
 
-// In the middle of something long polling goes on, whatever it has brought, until a wait
-// shows that the peer is not at work; and again when it is.
+// In the middle of something long polling goes on when it has failed, but not for ever,
+// nor after a wait that shows that the peer is not at work; and again once it has found
+// something.
 func TestSpinnerRest(t *testing.T) {
 	is := is.New(t)
 	var s spinner
 	never := func() bool { return false }
-	for range 3 * spinRetry {
-		is.Equal(s.rest(), time.Duration(spinRest))
-		is.True(!s.poll(0, never))
-		s.slept = 2*spinRest - 1 // a wake-up or two
+	for range 3 {
+		for range restVain {
+			is.Equal(s.rest(), time.Duration(spinRest))
+			is.True(!s.poll(0, never))
+			s.slept = 2*spinRest - 1 // a wake-up or two
+		}
+		for range spinRetry - 1 {
+			is.Equal(s.rest(), time.Duration(0))
+		}
+		is.Equal(s.rest(), 2*time.Duration(spinLong)) // one try, as ever
+		is.True(s.poll(spinLong, func() bool { return true }))
+	}
+	is.Equal(s.rest(), time.Duration(spinRest))
+	for range spinMaxShift + 1 {
+		s.poll(0, never)
 	}
 	s.slept = 2 * spinRest
-	is.Equal(s.budget(spinLong), time.Duration(0)) // by now it is known that polling does not pay
 	is.Equal(s.rest(), time.Duration(0))
-	is.True(s.poll(spinLong, func() bool { return true }))
-	is.Equal(s.rest(), time.Duration(spinRest))
 }
 
 // What came while the CPU was given away is seen, however late that was.

@@ -55,3 +55,31 @@ func TestMemoryIsAskedFor(t *testing.T) {
 		})
 	}
 }
+
+// What lies in the Reader's own buffer as a whole is no exception.
+func TestMemoryIsAskedForWhatIsBuffered(t *testing.T) {
+	is := is.New(t)
+	const long, rounds = growChunk + 4000, 20
+	var stream bytes.Buffer
+	w := NewWriter(&stream, Unlimited)
+	for range rounds {
+		for range 200 {
+			is.NoErr(w.BufferMessage(pattern(300)))
+		}
+		is.NoErr(w.BufferMessage(pattern(long)))
+	}
+	is.NoErr(w.Flush())
+	r := NewReader(&stream, Unlimited)
+	asked := 0
+	r.SetMemory(func(n int) []byte { asked++; return make([]byte, n) })
+	for range rounds {
+		for range 200 {
+			_, err := r.ReadMessage(nil)
+			is.NoErr(err)
+		}
+		msg, err := r.ReadMessage(nil)
+		is.NoErr(err)
+		is.True(bytes.Equal(msg, pattern(long)))
+	}
+	is.Equal(asked, rounds)
+}

@@ -100,6 +100,9 @@ func (r *Reader) ReadMessage(buf []byte) ([]byte, error) {
 	n := r.want
 	if len(r.body) == 0 && n <= r.w-r.r {
 		if cap(buf) < n {
+			buf = r.asked(n)
+		}
+		if cap(buf) < n {
 			buf = make([]byte, n)
 		}
 		buf = buf[:n]
@@ -208,10 +211,7 @@ func (r *Reader) longBody(buf []byte) ([]byte, error) {
 	case n <= growChunk:
 		dst = make([]byte, n)
 	default:
-		if r.memory != nil {
-			dst = r.memory(n)
-		}
-		if cap(dst) >= n {
+		if dst = r.asked(n); cap(dst) >= n {
 			break
 		}
 		if r.first == nil {
@@ -249,6 +249,14 @@ func (r *Reader) longBody(buf []byte) ([]byte, error) {
 	}
 	r.done()
 	return dst, nil
+}
+
+// asked returns memory for a message of n bytes from whoever SetMemory named.
+func (r *Reader) asked(n int) []byte {
+	if r.memory == nil || n <= growChunk {
+		return nil
+	}
+	return r.memory(n)
 }
 
 // grown returns how much memory a message of n bytes gets when had bytes are

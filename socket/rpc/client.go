@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,9 +21,10 @@ type Request struct {
 	Files  []*os.File // stay the caller's
 
 	// Buffer is where the reply's data goes if the capacity suffices, else it
-	// gets memory of its own. Nil does for short ones; with replies of more
-	// than 16 KiB a buffer spares most of what a call costs. Of a stream, it
-	// has no effect.
+	// gets memory of its own; after an error there may be anything in it. Each
+	// call under way needs its own. Nil does for short replies; with those of
+	// 16 KiB to 2 MiB a buffer spares most of what a call costs. Of a stream,
+	// it has no effect.
 	Buffer []byte
 
 	// Timeout limits the call, attempts to connect and to call again
@@ -419,7 +421,7 @@ func (l *link) frame(m socket.Message) error {
 		return err
 	}
 	frame := m.Data
-	m.Data = payload
+	m.Data = slices.Clip(payload) // what is behind it was another's
 	l.mu.Lock()
 	p := l.pending[h.id]
 	if p != nil && h.kind == kindEnd {

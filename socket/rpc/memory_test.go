@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -114,6 +115,28 @@ func TestBufferIsTheCallers(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(string(r.Data), "in it")
 	is.Equal(string(buf[:5]), "in it")
+}
+
+// Memory that was another's shows nothing of what was in it.
+func TestReusedMemoryIsClipped(t *testing.T) {
+	is := is.New(t)
+	s := reusingServer()
+	s.HandleFunc("/beyond", func(_ context.Context, c *Call) ([]byte, error) {
+		beyond := cap(c.Data) - len(c.Data)
+		c.ReuseData()
+		return fmt.Append(nil, beyond), nil
+	})
+	cl := connect(t, s)
+	for range 20 {
+		_, err := cl.Do(soon(t), &Request{Method: "/echo", Data: make([]byte, 60<<10), Buffer: make([]byte, 60<<10)})
+		is.NoErr(err)
+		got, err := cl.Call(soon(t), "/beyond", make([]byte, 40<<10))
+		is.NoErr(err)
+		is.Equal(string(got), "0")
+		r, err := cl.Do(soon(t), &Request{Method: "/echo", Data: make([]byte, 40<<10)})
+		is.NoErr(err)
+		is.Equal(cap(r.Data), len(r.Data))
+	}
 }
 
 // What is much longer than a message stays, what is too short too, and the oldest of

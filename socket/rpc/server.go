@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -285,7 +286,7 @@ func (x *session) read(r *run) error {
 // frame serves one frame with this header and payload, and takes it over.
 func (x *session) frame(r *run, h header, payload []byte, m socket.Message) error {
 	whole := m.Data
-	m.Data = payload
+	m.Data = slices.Clip(payload) // what is behind it was another's
 	if h.kind == kindCall {
 		return x.call(r, h, m, whole)
 	}
@@ -324,7 +325,7 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 		target = (*methods)[string(name)]
 	}
 
-	call := &Call{x: x, id: h.id, flags: h.flags, Data: data, Files: m.Files, frame: frame}
+	call := &Call{x: x, id: h.id, flags: h.flags, Data: slices.Clip(data), Files: m.Files, frame: frame}
 	x.mu.Lock()
 	_, twice := x.calls[h.id]
 	var refusal *Error
@@ -435,8 +436,8 @@ func (c *Call) OneWay() bool { return c.flags&flagOneWay != 0 }
 
 // ReuseData lets the memory that Data is in be used again, once the handler has
 // returned and its reply was sent. A handler calls it that keeps no part of Data; the
-// reply may be one. With requests of more than 16 KiB that spares most of what a
-// call costs.
+// reply may be one. With requests of 16 KiB to 2 MiB that spares most of what a call
+// costs; with others it has no effect.
 func (c *Call) ReuseData() { c.reuse = true }
 
 // start prepares a call that was admitted.
