@@ -747,6 +747,10 @@ func TestLapsBeyondTheSlot(t *testing.T) {
 		is.True(!w.is(lap, kindMany))
 		is.True(!w.is(lap+1, kindOne))
 		is.True(!w.is(lap-1, kindOne))
+		is.Equal(w.blockIf(lap, kindOne), uint64(3))
+		is.True(w.blockIf(lap, kindMany) >= maxBlocks)
+		is.True(w.blockIf(lap+1, kindOne) >= maxBlocks)
+		is.True(w.blockIf(lap-1, kindOne) >= maxBlocks)
 		is.Equal(w.ahead(lap-1), int64(1))
 		is.Equal(w.ahead(lap+1), int64(-1))
 	}

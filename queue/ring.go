@@ -197,13 +197,13 @@ func (r *ring) raise(w *worker, op uint32, high uint64) {
 // message: what room finds nearly always.
 func (r *ring) roomHere(w *worker) (slotWord, bool) {
 	word := slotWord(r.slots[w.tail.index].word.Load()) // SYNC(space): swap -> room
-	return word, word.is(w.tail.lap, kindEmpty) && word.block() < r.blocks
+	return word, word.blockIf(w.tail.lap, kindEmpty) < uint64(r.blocks)
 }
 
 // peekHere is the same for a message that has a block to itself.
 func (r *ring) peekHere(w *worker) (slotWord, bool) {
 	word := slotWord(r.slots[w.head.index].word.Load()) // SYNC(message): swap -> peek
-	return word, word.is(w.head.lap, kindOne) && word.block() < r.blocks
+	return word, word.blockIf(w.head.lap, kindOne) < uint64(r.blocks)
 }
 
 // room finds the empty slot at the tail, walking on from the worker's cursor,

@@ -271,24 +271,23 @@ func (x *session) read(r *run) error {
 		if err != nil {
 			return err
 		}
-		h, payload, err := parseHeader(m.Data)
-		if err == nil {
-			err = x.frame(r, h, payload, m)
-		} else {
-			m.Close()
-		}
-		if err != nil {
+		if err := x.frame(r, m); err != nil {
 			return err
 		}
 	}
 }
 
-// frame serves one frame with this header and payload, and takes it over.
-func (x *session) frame(r *run, h header, payload []byte, m socket.Message) error {
-	whole := m.Data
+// frame serves one frame and takes it over.
+func (x *session) frame(r *run, m socket.Message) error {
+	h, payload, err := parseHeader(m.Data)
+	if err != nil {
+		m.Close()
+		return err
+	}
+	frame := m.Data
 	m.Data = slices.Clip(payload) // what is behind it was another's
 	if h.kind == kindCall {
-		return x.call(r, h, m, whole)
+		return x.call(r, h, m, frame)
 	}
 	x.mu.Lock()
 	call := x.calls[h.id]
@@ -325,7 +324,7 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 		target = (*methods)[string(name)]
 	}
 
-	call := &Call{x: x, id: h.id, flags: h.flags, Data: slices.Clip(data), Files: m.Files, frame: frame}
+	call := &Call{x: x, id: h.id, flags: h.flags, Data: data, Files: m.Files, frame: frame}
 	x.mu.Lock()
 	_, twice := x.calls[h.id]
 	var refusal *Error
