@@ -36,8 +36,10 @@ const (
 	paceSlow    = 16
 	paceBlocked = 1000
 
-	// batchLimit is for how long replies may wait for others.
-	batchLimit = 100 * time.Microsecond
+	// batchLimit is for how long replies may wait for others, batchReplies how
+	// many go together: with more, each side would wait while the other works.
+	batchLimit   = 100 * time.Microsecond
+	batchReplies = 16
 
 	watchEvery = time.Millisecond
 )
@@ -69,6 +71,9 @@ type run struct {
 	started bool      // a worker, since the last wait
 }
 
+// full reports whether the replies should wait no longer.
+func (r *run) full() bool { return r.replies >= batchReplies || r.now.Sub(r.since) > batchLimit }
+
 // inline runs a call on the reader's goroutine. It returns errPassed if
 // somebody else reads by now.
 func (x *session) inline(r *run, call *Call) error {
@@ -83,7 +88,7 @@ func (x *session) inline(r *run, call *Call) error {
 	method.pace.took(end.Sub(r.now))
 	r.now = end
 	r.replies++
-	if end.Sub(r.since) > batchLimit {
+	if r.full() {
 		_ = x.wire.flush(x.ctx, false) // an error ends read
 		r.replies = 0
 	}
@@ -108,7 +113,7 @@ func (x *session) turnAway(r *run, call *Call, refusal *Error) error {
 	if err := x.end(call, nil, refusal); err != nil {
 		return err
 	}
-	if r.now.Sub(r.since) > batchLimit {
+	if r.full() {
 		return x.flush(r)
 	}
 	return nil

@@ -151,7 +151,7 @@ func (l *link) missed(before uint) (calls uint, mine bool) {
 // readOn serves frames as the keeper. It returns false when the connection has
 // ended, and true when the callers read by themselves.
 func (l *link) readOn() bool {
-	for {
+	for served := 1; ; served++ {
 		m, err := l.wire.c.Recv(context.Background())
 		if !l.serve(m, err) {
 			return false
@@ -159,7 +159,8 @@ func (l *link) readOn() bool {
 		if l.leaveToCallers() {
 			return true
 		}
-		if !l.wire.c.Pending() {
+		if served >= batchReplies || !l.wire.c.Pending() {
+			served = 0
 			// Recv may spin. Callers whose replies have come go first, and then
 			// the one of them who lets others go first, to send for all.
 			runtime.Gosched()
