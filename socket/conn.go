@@ -97,6 +97,9 @@ func (c *Conn) SetSpin(d time.Duration) {
 	}
 }
 
+// Spin returns for how long Recv polls at most; zero is not at all.
+func (c *Conn) Spin() time.Duration { return time.Duration(max(c.spin.Load(), 0)) }
+
 // SetMemory has memory asked for what messages of more than 16 KiB go to, n bytes
 // each, where RecvInto was given less: for those who know when a message is done with, as
 // package rpc does. What it returns belongs to the message, if its capacity

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/ipcctl/ipc/socket/internal/cpu"
 )
 
 // A spinner polls before a wait, for a time that it learns: what polling has
@@ -103,7 +105,7 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 			break
 		}
 		before := time.Now()
-		yield()
+		cpu.Yield()
 		now = time.Now()
 		s.shares = now.Sub(before) > spinShares
 	}

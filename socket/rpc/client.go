@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -162,8 +163,10 @@ func (cl *Client) Close() error {
 
 // A link is one connection of a client.
 type link struct {
-	cl   *Client
-	wire wire
+	cl    *Client
+	wire  wire
+	spin  time.Duration // for how long a caller may follow; then it sleeps
+	procs int32         // GOMAXPROCS
 
 	mu      sync.Mutex
 	next    uint32
@@ -191,9 +194,11 @@ var pendings = sync.Pool{New: func() any { return &pending{done: make(chan resul
 
 // newLink makes c the client's connection.
 func (cl *Client) newLink(c *socket.Conn) *link {
-	l := &link{cl: cl, pending: map[uint32]*pending{}, reading: newReading()}
+	l := &link{cl: cl, pending: map[uint32]*pending{}}
+	l.reading.init()
 	l.wire.init(c, func(err error) { l.fail(fmt.Errorf("%w: %w", ErrConnection, err)) })
 	setSpin(c)
+	l.spin, l.procs = min(c.Spin(), defaultSpin), int32(runtime.GOMAXPROCS(0))
 	c.SetMemory(freeMemory.take)
 	cl.mu.Lock()
 	cl.link = l
@@ -229,7 +234,7 @@ func (l *link) enter(p *pending) error {
 	l.pending[p.id] = p
 	if p.stream != nil {
 		l.reading.streams++
-		if l.reading.by == byNobody {
+		if l.reading.by.Load() == byNobody {
 			l.toKeeper()
 		}
 	}
@@ -286,7 +291,7 @@ func (l *link) call(ctx context.Context, req *Request) (Reply, error) {
 
 // result waits for the result of p, or for ctx.
 func (l *link) result(ctx context.Context, p *pending) (result, error) {
-	if l.lead(p) {
+	if l.join(p) {
 		return l.readFor(ctx, p)
 	}
 	if timed, ok := ctx.(*timedContext); ok {
@@ -425,7 +430,7 @@ func (l *link) frame(m socket.Message) error {
 	l.mu.Lock()
 	p := l.pending[h.id]
 	if p != nil && h.kind == kindEnd {
-		l.reading.counts(l.wire.active.Load() == 1)
+		l.reading.counts(l.wire.active.Load())
 		l.drop(p)
 	}
 	l.mu.Unlock()

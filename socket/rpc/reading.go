@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipcctl/ipc/socket"
@@ -16,60 +17,81 @@ import (
 // thread. Otherwise, with several calls or a stream under way, or none for a
 // while, it is a goroutine of the link, the keeper.
 //
-//	          lone calls                        a call: lead
+//	          one or two callers                a call: lead
 //	keeper ────────────────▶ nobody ◀──────────────────────▶ caller
 //	   ▲  ▲                    │                                │
 //	   │  └── a tick without ──┘                                │
 //	   │      a call                                            │
 //	   └────────────── others wait for replies ─────────────────┘
+//
+// Two callers take turns in it (following.go).
 type reading struct {
-	by      reader
-	streams int  // under way
-	lone    int  // calls in a row that were alone
-	calls   uint // that led; the keeper looks whether there were any
+	by      atomic.Uint32 // changed only by who holds link.mu
+	streams int           // under way
+	few     int           // how sure it is that there are one or two callers, up to fewSure
+	calls   uint          // that led; the keeper looks whether there were any
+	following
 
 	take chan struct{} // tells the keeper that it is the reader
 }
 
-type reader uint8
-
+// Values of reading.by.
 const (
-	byKeeper reader = iota
+	byKeeper = iota
 	byCaller
 	byNobody
 )
 
 const (
-	// loneCalls is how many calls in a row must have been alone for the keeper
-	// to leave the reading to callers.
-	loneCalls = 8
+	// fewSure is when the keeper leaves the reading to callers. A call that was
+	// alone counts fewAlone, one that met one other counts 1, and with more at a
+	// time it begins again.
+	fewSure  = 256
+	fewAlone = 32
+
+	// shareEvery is after how many calls a caller, and after how many waits the reader
+	// of a session, lets other goroutines have its processor. One who always finds
+	// what it polls for would keep them, and timers, waiting for 10 ms.
+	shareEvery = 32
 
 	// keeperEvery is how often the keeper looks whether there are still calls.
 	// The end of the connection is noticed that much later.
 	keeperEvery = 10 * time.Millisecond
 )
 
-func newReading() reading { return reading{take: make(chan struct{}, 1)} }
+func (r *reading) init() { r.take = make(chan struct{}, 1) }
 
-// counts notes a call that has ended.
-func (r *reading) counts(alone bool) {
-	if !alone {
-		r.lone = 0
-	} else if r.lone < loneCalls {
-		r.lone++
+// counts notes a call that has ended, one of so many.
+func (r *reading) counts(calls int32) {
+	switch calls {
+	case 1:
+		r.few = min(r.few+fewAlone, fewSure)
+	case 2:
+		r.few = min(r.few+1, fewSure)
+	default:
+		r.few = 0
 	}
 }
 
-// lead makes the caller of p the reader, if there is none and the reply has not
-// come yet.
-func (l *link) lead(p *pending) bool {
+// join makes the caller of p the reader, or lets it follow the one there is, if either
+// is of use. It returns true if the caller is the reader now.
+func (l *link) join(p *pending) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reading.by != byNobody || l.reading.streams > 0 || l.pending[p.id] != p {
+	leads := l.lead(p)
+	follows := !leads && l.mayFollow(p)
+	l.mu.Unlock()
+	return leads || follows && l.follow(p)
+}
+
+// lead makes the caller of p the reader, if there is none and the reply has not
+// come yet. Precondition: mu is held.
+func (l *link) lead(p *pending) bool {
+	r := &l.reading
+	if r.by.Load() != byNobody || r.streams > 0 || l.pending[p.id] != p {
 		return false
 	}
-	l.reading.by = byCaller
-	l.reading.calls++
+	r.by.Store(byCaller)
+	r.calls++
 	return true
 }
 
@@ -102,18 +124,23 @@ func (l *link) readFor(ctx context.Context, p *pending) (result, error) {
 // pass ends a caller's reading.
 func (l *link) pass() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.pending) == 0 {
-		l.reading.by = byNobody
-		return
+	r := &l.reading
+	if len(l.pending) == 0 || r.followers > 0 && r.few == fewSure {
+		r.by.Store(byNobody)
+	} else {
+		l.toKeeper()
 	}
-	l.toKeeper()
+	share := r.calls%shareEvery == 0
+	l.mu.Unlock()
+	if share {
+		runtime.Gosched()
+	}
 }
 
 // toKeeper makes the keeper the reader. Precondition: mu is held.
 func (l *link) toKeeper() {
-	l.reading.by = byKeeper
-	l.reading.lone = 0
+	l.reading.by.Store(byKeeper)
+	l.reading.few = 0
 	l.reading.take <- struct{}{}
 }
 
@@ -141,8 +168,9 @@ func (l *link) missed(before uint) (calls uint, mine bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := &l.reading
-	if r.by == byNobody && (r.calls == before || r.streams > 0 || l.err != nil) {
-		r.by, r.lone = byKeeper, 0
+	if r.by.Load() == byNobody && (r.calls == before || r.streams > 0 || l.err != nil) {
+		r.by.Store(byKeeper)
+		r.few = 0
 		return r.calls, true
 	}
 	return r.calls, false
@@ -174,10 +202,10 @@ func (l *link) readOn() bool {
 func (l *link) leaveToCallers() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.reading.lone < loneCalls || len(l.pending) > 0 {
+	if l.reading.few < fewSure || len(l.pending) > l.reading.followers {
 		return false
 	}
-	l.reading.by = byNobody
+	l.reading.by.Store(byNobody)
 	return true
 }
 

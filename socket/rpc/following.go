@@ -1,0 +1,96 @@
+package rpc
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/ipcctl/ipc/socket/internal/cpu"
+)
+
+// Two callers. If one slept until the other, who reads, has met its reply, then
+// waking it would take longer than the call, and the thread that the runtime wakes for
+// it would take a CPU from the server. So it follows: it polls for its reply, and reads
+// on when the reader leaves.
+//
+//	A   lead ── reads ─┬── A's reply ─▶ leaves      follow …
+//	B   follow ────────┴───────────────▶ lead ── reads ─┬── B's reply ─▶ leaves
+//
+// With three that takes more than it gives, where there are two CPUs.
+type following struct {
+	followers int   // how many there are now
+	times     uint  // that somebody has followed, or has not for lack of success
+	vain      uint8 // times in a row for nothing, up to followVain
+}
+
+const (
+	followPerCheck = 8 // looks between two at the clock
+
+	// After followVain times for nothing it is tried only every followRetry-th time.
+	followVain  = 4
+	followRetry = 32
+)
+
+// allFollowers is how many callers follow, on all connections of this process: one
+// processor is left to others.
+var allFollowers atomic.Int32
+
+// mayFollow makes the caller of p a follower if that promises something. Precondition:
+// mu is held.
+func (l *link) mayFollow(p *pending) bool {
+	r := &l.reading
+	if r.few < fewSure || r.streams > 0 || l.spin <= 0 || l.pending[p.id] != p {
+		return false
+	}
+	r.times++
+	if r.vain == followVain && r.times%followRetry != 0 {
+		return false
+	}
+	if allFollowers.Add(1) >= l.procs {
+		allFollowers.Add(-1)
+		return false
+	}
+	r.followers++
+	return true
+}
+
+// follow polls for the reply of p. It returns true if the caller is the reader now, as
+// lead does; else the result has come, or the reader will pass it on. Precondition: the
+// caller is a follower.
+func (l *link) follow(p *pending) bool {
+	defer allFollowers.Add(-1)
+	now := time.Now()
+	for end := now.Add(l.spin); ; now = time.Now() {
+		for range followPerCheck {
+			if len(p.done) > 0 || l.reading.by.Load() == byNobody {
+				return l.unfollow(p, true)
+			}
+		}
+		if !now.Before(end) {
+			return l.unfollow(p, false)
+		}
+		cpu.Yield()
+	}
+}
+
+// unfollow ends what mayFollow began.
+func (l *link) unfollow(p *pending, found bool) bool {
+	l.mu.Lock()
+	r := &l.reading
+	r.followers--
+	if found {
+		r.vain = 0
+	} else {
+		r.vain = min(r.vain+1, followVain)
+	}
+	leads := l.lead(p)
+	if !leads && r.by.Load() == byNobody && len(l.pending) > r.followers {
+		l.toKeeper() // for those who sleep
+	}
+	share := !leads && r.times%shareEvery == 0
+	l.mu.Unlock()
+	if share {
+		runtime.Gosched()
+	}
+	return leads
+}

@@ -1,7 +1,0 @@
-package socket
-
-import "golang.org/x/sys/unix"
-
-// yield lets another process run that is ready to on this CPU. The call never
-// blocks, so the runtime need not hear of it.
-func yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }

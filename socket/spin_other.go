@@ -1,6 +1,0 @@
-//go:build !linux
-
-package socket
-
-// yield does nothing: the spin is short, and then the process sleeps.
-func yield() {}
