@@ -67,7 +67,8 @@ type run struct {
 	entered uint64    // the stage since the last enter
 	replies int       // that wait to be sent
 	since   time.Time // when the first of them began
-	now     time.Time // when the last of them ended
+	now     time.Time // when the last of them ended, or a reply that could not wait was sent
+	waits   uint      // for something to read
 	started bool      // a worker, since the last wait
 }
 
@@ -84,9 +85,6 @@ func (x *session) inline(r *run, call *Call) error {
 	x.enter(r)
 	method := call.method
 	call.run()
-	end := time.Now()
-	method.pace.took(end.Sub(r.now))
-	r.now = end
 	r.replies++
 	if r.full() {
 		_ = x.wire.flush(x.ctx, false) // an error ends read
@@ -109,7 +107,7 @@ func (x *session) turnAway(r *run, call *Call, refusal *Error) error {
 		r.since = r.now
 	}
 	r.replies++
-	call.inline = true
+	call.reader = r
 	if err := x.end(call, nil, refusal); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 
@@ -270,4 +271,37 @@ func TestIdleClientNoticesTheEnd(t *testing.T) {
 	case <-soon(t).Done():
 		t.Fatal("the connection ended, and the idle client did not notice")
 	}
+}
+
+// How long it takes to send a reply does not count against the handler.
+func TestLongRepliesOfQuickMethods(t *testing.T) {
+	is := is.New(t)
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	defer a.Close()
+	defer b.Close()
+	x := &session{s: new(Server), ctx: soon(t)}
+	x.wire.init(b, nil)
+	ended := make(chan time.Time, 1)
+	reply := make([]byte, 1<<20-headerLen) // more than the kernel holds
+	m := &method{handler: HandlerFunc(func(context.Context, *Call) ([]byte, error) {
+		defer func() { ended <- time.Now() }()
+		return reply, nil
+	})}
+	eventually(t, "a quick run", func() bool { // unless its CPU was taken away
+		received := make(chan error, 1)
+		go func() {
+			for at := <-ended; time.Since(at) < quickLimit; {
+			}
+			_, err := a.Recv(soon(t))
+			received <- err
+		}()
+		x.running.Add(1)
+		x.wire.active.Add(1)
+		call := &Call{x: x, method: m, reader: &run{now: time.Now()}}
+		call.start(0)
+		call.run()
+		is.NoErr(<-received)
+		return m.pace.score.Load() > 0
+	})
 }

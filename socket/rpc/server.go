@@ -259,9 +259,10 @@ func (x *session) read(r *run) error {
 			if err := x.flush(r); err != nil {
 				return err
 			}
-			if r.started {
+			r.waits++
+			if r.started || r.waits%shareEvery == 0 {
 				r.started = false
-				runtime.Gosched() // the worker goes first: Recv may spin
+				runtime.Gosched() // the worker goes first, or now and then others: Recv may spin
 			}
 		}
 		m, err := x.wire.c.Recv(x.ctx)
@@ -344,8 +345,9 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 		x.calls[h.id] = call
 		x.running.Add(1)
 		x.wire.active.Add(1)
-		call.inline = target.pace.quick() && call.in == nil && x.queue.empty()
-		if !call.inline {
+		if target.pace.quick() && call.in == nil && x.queue.empty() {
+			call.reader = r
+		} else {
 			x.queue.push(call)
 		}
 	}
@@ -365,7 +367,7 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 			return nil
 		}
 		return x.turnAway(r, call, refusal)
-	case call.inline:
+	case call.reader != nil:
 		return x.inline(r, call)
 	}
 	return nil
@@ -378,9 +380,13 @@ func (x *session) end(call *Call, reply []byte, e *Error) error {
 		code, reply = e.Code, []byte(e.Text)
 	}
 	build := func(b []byte) []byte { return header{kindEnd, 0, uint16(code), call.id}.append(b) }
-	if call.inline && len(call.ReplyFiles) == 0 && len(reply) <= maxCopied {
+	if call.reader == nil {
+		return x.wire.send(x.ctx, build, reply, call.ReplyFiles...)
+	}
+	if len(call.ReplyFiles) == 0 && len(reply) <= maxCopied {
 		return x.wire.add(x.ctx, build, reply)
 	}
+	defer func() { call.reader.now = time.Now() }()
 	return x.wire.send(x.ctx, build, reply, call.ReplyFiles...)
 }
 
@@ -416,7 +422,7 @@ type Call struct {
 	id     uint32
 	flags  uint8
 	method *method
-	inline bool   // runs on the reader's goroutine; its reply waits for flush
+	reader *run   // which runs it itself, and its reply waits for flush; nil: a worker
 	frame  []byte // the memory that Data was in
 	reuse  bool   // which is done with when the reply was sent
 	ctx    callContext
@@ -519,12 +525,18 @@ func (c *Call) serve() (reply []byte, err error) {
 			}
 		}
 	}()
-	if c.inline { // measures by itself
-		return c.method.handler.Serve(&c.ctx, c)
+	var start time.Time
+	if c.reader != nil {
+		start = c.reader.now
+	} else {
+		start = time.Now()
 	}
-	start := time.Now()
 	reply, err = c.method.handler.Serve(&c.ctx, c)
-	c.method.pace.took(time.Since(start))
+	end := time.Now()
+	c.method.pace.took(end.Sub(start))
+	if c.reader != nil {
+		c.reader.now = end
+	}
 	return reply, err
 }
 
