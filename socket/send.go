@@ -80,6 +80,11 @@ func (c *Conn) Flush(ctx context.Context) error {
 	return nil
 }
 
+// TryFlush sends as much of what SendBuffered has buffered as goes out without
+// waiting: for those who are about to wait for something else. It costs next to nothing
+// if nothing is buffered. An error is returned by a later call.
+func (c *Conn) TryFlush() { c.out.flushNow() }
+
 // outbound is the sending half of a Conn. Whoever holds turn owns it, except
 // for the atomic fields.
 type outbound struct {

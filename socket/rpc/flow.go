@@ -73,8 +73,9 @@ func (f *inflow) discard() {
 	f.queue = nil
 }
 
-// take returns the next message, and how much credit the peer shall get.
-func (f *inflow) take(ctx context.Context) (m socket.Message, credit int, err error) {
+// take returns the next message, and how much credit the peer shall get. Before it
+// waits it lets what w holds back go, which the peer may be waiting for.
+func (f *inflow) take(ctx context.Context, w *wire) (m socket.Message, credit int, err error) {
 	for {
 		f.mu.Lock()
 		if len(f.queue) > 0 {
@@ -94,6 +95,7 @@ func (f *inflow) take(ctx context.Context) (m socket.Message, credit int, err er
 			notify(f.wake) // for whoever takes next
 			return m, 0, err
 		}
+		w.c.TryFlush()
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
@@ -109,12 +111,15 @@ type outflow struct {
 	credit int
 	end    error
 	wake   chan struct{}
+
+	burst burst // its owner is the sender
 }
 
 func newOutflow() *outflow { return &outflow{credit: initialWindow, wake: make(chan struct{}, 1)} }
 
-// spend waits for credit and spends it on a message of n bytes.
-func (f *outflow) spend(ctx context.Context, n int) error {
+// spend waits for credit and spends it on a message of n bytes. Before it waits it lets
+// what w holds back go: there is no credit for what has not come.
+func (f *outflow) spend(ctx context.Context, n int, w *wire) error {
 	for {
 		f.mu.Lock()
 		err := f.end
@@ -130,6 +135,7 @@ func (f *outflow) spend(ctx context.Context, n int) error {
 		if ok {
 			return nil
 		}
+		w.c.TryFlush()
 		select {
 		case <-f.wake:
 		case <-ctx.Done():

@@ -462,7 +462,7 @@ func (c *Call) Recv(ctx context.Context) (socket.Message, error) {
 	if c.in == nil {
 		return socket.Message{}, io.EOF
 	}
-	m, credit, err := c.in.take(ctx)
+	m, credit, err := c.in.take(ctx, &c.x.wire)
 	if credit > 0 {
 		c.x.wire.giveCredit(ctx, c.id, credit)
 	}
@@ -470,17 +470,17 @@ func (c *Call) Recv(ctx context.Context) (socket.Message, error) {
 }
 
 // Send sends a message to the caller. It waits while the caller does not take
-// them. A caller that takes no stream is an error wrapping os.ErrInvalid.
+// them. A caller that takes no stream is an error wrapping os.ErrInvalid. Short
+// messages that follow each other at once go out together, as with [Stream.Send], at
+// the latest with the reply.
 func (c *Call) Send(ctx context.Context, msg []byte, files ...*os.File) error {
 	if c.flags&flagTakes == 0 {
 		return callError(c.method.name, fmt.Errorf("the caller takes no stream: %w", os.ErrInvalid))
 	}
-	if err := c.out.spend(ctx, len(msg)); err != nil {
+	if err := c.x.wire.sendData(ctx, c.out, c.id, msg, files); err != nil {
 		return callError(c.method.name, err)
 	}
-	return c.x.wire.send(ctx, func(b []byte) []byte {
-		return header{kind: kindData, id: c.id}.append(b)
-	}, msg, files...)
+	return nil
 }
 
 // run runs the handler and sends its reply.

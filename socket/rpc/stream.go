@@ -75,13 +75,12 @@ func (l *link) beginStream(ctx context.Context, p *pending, req *Request) error 
 // CloseSend the error wraps os.ErrClosed. After ctx.Err() the message may still
 // go out, or not, and has its part of the window in either case: Close the
 // stream.
+//
+// Short messages that follow each other within 2 µs go out together: before Send or
+// Recv wait, with CloseSend, as soon as the sender pauses, or at most a few
+// milliseconds later.
 func (s *Stream) Send(ctx context.Context, msg []byte, files ...*os.File) error {
-	err := s.out.spend(ctx, len(msg))
-	if err == nil {
-		err = s.l.wire.send(ctx, func(b []byte) []byte {
-			return header{kind: kindData, id: s.p.id}.append(b)
-		}, msg, files...)
-	}
+	err := s.l.wire.sendData(ctx, s.out, s.p.id, msg, files)
 	if err != nil && err != io.EOF {
 		return callError(s.method, err)
 	}
@@ -103,7 +102,7 @@ func (s *Stream) CloseSend(ctx context.Context) error {
 // Recv returns the next message from the handler, and io.EOF once the handler
 // has returned without an error. Other errors are those of Client.Call.
 func (s *Stream) Recv(ctx context.Context) (socket.Message, error) {
-	m, credit, err := s.in.take(ctx)
+	m, credit, err := s.in.take(ctx, &s.l.wire)
 	if credit > 0 {
 		s.l.wire.giveCredit(ctx, s.p.id, credit)
 	}
