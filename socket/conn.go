@@ -97,7 +97,7 @@ func (c *Conn) SetSpin(d time.Duration) {
 	}
 }
 
-// Spin returns for how long Recv polls at most; zero is not at all.
+// Spin returns the ConnOptions.Spin in force; zero also if it says never.
 func (c *Conn) Spin() time.Duration { return time.Duration(max(c.spin.Load(), 0)) }
 
 // SetMemory has memory asked for what messages of more than 16 KiB go to, n bytes

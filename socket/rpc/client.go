@@ -183,6 +183,8 @@ type pending struct {
 	done   chan result // one result, from whoever removes the call from the map
 	stream *Stream
 	timer  *time.Timer // of a call with a timeout of its own
+
+	waiting waiting // the link's
 }
 
 type result struct {
@@ -256,6 +258,7 @@ func (l *link) leave(p *pending) bool {
 // drop is leave for the holder of mu.
 func (l *link) drop(p *pending) {
 	delete(l.pending, p.id)
+	l.reading.waits(p, notYet)
 	if p.stream != nil {
 		l.reading.streams--
 	}
@@ -497,6 +500,9 @@ func (l *link) fail(err error) {
 	l.err = err
 	lost := l.pending
 	l.pending = map[uint32]*pending{}
+	for _, p := range lost {
+		l.reading.waits(p, notYet)
+	}
 	l.mu.Unlock()
 	l.wire.c.Close()
 	for _, p := range lost {

@@ -18,9 +18,8 @@ import (
 //
 // With three that takes more than it gives, where there are two CPUs.
 type following struct {
-	followers int   // how many there are now
-	times     uint  // that somebody has followed, or has not for lack of success
-	vain      uint8 // times in a row for nothing, up to followVain
+	times uint  // that somebody has followed, or has not for lack of success
+	vain  uint8 // times in a row for nothing, up to followVain
 }
 
 const (
@@ -31,26 +30,25 @@ const (
 	followRetry = 32
 )
 
-// allFollowers is how many callers follow, on all connections of this process: one
-// processor is left to others.
+// allFollowers is how many callers follow, on all connections of this process. Each is of
+// use only while another caller reads, so half of the processors is the most.
 var allFollowers atomic.Int32
 
-// mayFollow makes the caller of p a follower if that promises something. Precondition:
-// mu is held.
-func (l *link) mayFollow(p *pending) bool {
+// beginFollowing reports whether to follow promises something, and counts who then has
+// to. Precondition: mu is held.
+func (l *link) beginFollowing() bool {
 	r := &l.reading
-	if r.few < fewSure || r.streams > 0 || l.spin <= 0 || l.pending[p.id] != p {
+	if r.few < fewSure || r.streams > 0 || l.spin <= 0 {
 		return false
 	}
 	r.times++
 	if r.vain == followVain && r.times%followRetry != 0 {
 		return false
 	}
-	if allFollowers.Add(1) >= l.procs {
+	if allFollowers.Add(1) > l.procs/2 {
 		allFollowers.Add(-1)
 		return false
 	}
-	r.followers++
 	return true
 }
 
@@ -63,29 +61,31 @@ func (l *link) follow(p *pending) bool {
 	for end := now.Add(l.spin); ; now = time.Now() {
 		for range followPerCheck {
 			if len(p.done) > 0 || l.reading.by.Load() == byNobody {
-				return l.unfollow(p, true)
+				return l.endFollowing(p, true)
 			}
 		}
 		if !now.Before(end) {
-			return l.unfollow(p, false)
+			return l.endFollowing(p, false)
 		}
 		cpu.Yield()
 	}
 }
 
-// unfollow ends what mayFollow began.
-func (l *link) unfollow(p *pending, found bool) bool {
+// endFollowing ends what beginFollowing began.
+func (l *link) endFollowing(p *pending, found bool) bool {
 	l.mu.Lock()
 	r := &l.reading
-	r.followers--
 	if found {
 		r.vain = 0
 	} else {
 		r.vain = min(r.vain+1, followVain)
 	}
 	leads := l.lead(p)
-	if !leads && r.by.Load() == byNobody && len(l.pending) > r.followers {
-		l.toKeeper() // for those who sleep
+	if !leads && l.pending[p.id] == p {
+		r.waits(p, asleep)
+	}
+	if r.by.Load() == byNobody && !r.mayLeave() {
+		l.toKeeper()
 	}
 	share := !leads && r.times%shareEvery == 0
 	l.mu.Unlock()

@@ -21,7 +21,7 @@ func fewCallers(t *testing.T) (l *link, reader, other *pending) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Close(); b.Close() })
-	l = &link{cl: newClient(&ClientOptions{}), pending: map[uint32]*pending{}, spin: time.Hour, procs: 2}
+	l = &link{cl: newClient(&ClientOptions{}), pending: map[uint32]*pending{}, spin: time.Minute, procs: 2}
 	l.wire.init(a, nil)
 	l.reading.init()
 	l.reading.few = fewSure
@@ -42,7 +42,7 @@ func entered(t *testing.T, l *link) *pending {
 	return p
 }
 
-// following waits for somebody to follow, and returns what will tell whether he reads
+// startFollowing waits for somebody to follow, and returns what will tell whether he reads
 // in the end.
 func startFollowing(t *testing.T, l *link, p *pending) (leads chan bool) {
 	t.Helper()
@@ -95,18 +95,55 @@ func TestFollowerReadsOn(t *testing.T) {
 func TestFollowerLeavesToTheKeeper(t *testing.T) {
 	is := is.New(t)
 	l, reader, other := fewCallers(t)
-	l.reading.by.Store(byCaller)
-	l.mu.Lock()
-	is.True(l.mayFollow(other))
-	l.mu.Unlock()
-	entered(t, l) // sleeps
+	is.True(begins(l, other))
+	third := entered(t, l)
+	l.reading.counts(3)
+	is.True(!l.join(third)) // sleeps
 	answer(l, other)
 	answer(l, reader)
 	l.pass()
-	is.Equal(l.reading.by.Load(), uint32(byNobody))
-	is.True(!l.follow(other))
 	is.Equal(l.reading.by.Load(), uint32(byKeeper))
 	<-l.reading.take
+	is.True(!l.follow(other))
+	is.Equal(l.reading.by.Load(), uint32(byKeeper))
+}
+
+// begins makes the caller of p a follower, if join would.
+func begins(l *link, p *pending) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.beginFollowing() {
+		return false
+	}
+	l.reading.waits(p, follows)
+	return true
+}
+
+// A call that is still being sent needs no reader: its caller will be one.
+func TestReaderLeavesToACallerWhoSends(t *testing.T) {
+	is := is.New(t)
+	l, reader, other := fewCallers(t)
+	answer(l, reader)
+	l.pass()
+	is.Equal(l.reading.by.Load(), uint32(byNobody))
+	is.True(l.join(other))
+}
+
+// With a stream or a sleeper under way somebody reads, whoever follows.
+func TestFollowerBesideAStream(t *testing.T) {
+	is := is.New(t)
+	l, reader, other := fewCallers(t)
+	is.True(begins(l, other))
+	stream := &pending{done: make(chan result, 1), stream: &Stream{}}
+	is.NoErr(l.enter(stream))
+	answer(l, reader)
+	l.pass()
+	is.Equal(l.reading.by.Load(), uint32(byKeeper))
+	is.True(!l.leaveToCallers())
+	l.reading.few = fewSure
+	is.True(!l.leaveToCallers())
+	answer(l, other)
+	is.True(!l.follow(other))
 }
 
 // Following is given up where replies take longer, and tried again now and then.
@@ -116,10 +153,7 @@ func TestFollowingInVain(t *testing.T) {
 	l.spin = 1
 	tried := func(n int) (times int) {
 		for range n {
-			l.mu.Lock()
-			may := l.mayFollow(other)
-			l.mu.Unlock()
-			if may {
+			if begins(l, other) {
 				times++
 				is.True(!l.follow(other)) // the reader stays, and no reply comes
 			}
@@ -128,12 +162,9 @@ func TestFollowingInVain(t *testing.T) {
 	}
 	is.Equal(tried(followVain), followVain)
 	is.Equal(tried(10*followRetry), 10)
-	l.spin = time.Hour
+	l.spin = time.Minute
 	for range followRetry { // a reply that comes soon
-		l.mu.Lock()
-		may := l.mayFollow(other)
-		l.mu.Unlock()
-		if may {
+		if begins(l, other) {
 			answer(l, other)
 			is.True(!l.follow(other))
 			break

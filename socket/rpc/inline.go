@@ -10,8 +10,9 @@ import (
 // A worker for each call costs two switches between goroutines and, more often
 // than not, the waking of another thread: many times what a quick handler
 // takes. So the goroutine that reads a session's frames runs the handlers of
-// methods that have proved quick by itself, and sends their replies together
-// when there is nothing more to read.
+// methods that have proved quick by itself, and sends their replies together,
+// 16 of them or those that there are when there is nothing more to read. Long ones
+// go out at once.
 //
 //	reader   read ▶ handler ▶ handler ▶ send ▶ read ▶ handler that blocks …
 //	watch                                               └▶ go on reading
@@ -41,6 +42,9 @@ const (
 	batchLimit   = 100 * time.Microsecond
 	batchReplies = 16
 
+	// tinyReply is the longest reply, in bytes, for which the clock is not read.
+	tinyReply = 1 << 10
+
 	watchEvery = time.Millisecond
 )
 
@@ -64,12 +68,13 @@ func (p *pace) blocked() { p.score.Store(-paceBlocked) }
 
 // run is a row of handlers that the reader has run since it last waited.
 type run struct {
-	entered uint64    // the stage since the last enter
-	replies int       // that wait to be sent
-	since   time.Time // when the first of them began
-	now     time.Time // when the last of them ended, or a reply that could not wait was sent
-	waits   uint      // for something to read
-	started bool      // a worker, since the last wait
+	entered uint64        // the stage since the last enter
+	replies int           // that wait to be sent
+	since   time.Time     // when the first of them began
+	now     time.Time     // when the last of them ended, or a reply that could not wait was sent
+	took    time.Duration // by the last of them
+	waits   uint          // for something to read
+	started bool          // a worker, since the last wait
 }
 
 // full reports whether the replies should wait no longer.
@@ -91,7 +96,9 @@ func (x *session) inline(r *run, call *Call) error {
 		r.replies = 0
 	}
 	if !x.stage.leave(r.entered) {
-		method.pace.blocked()
+		if r.took >= watchEvery { // and not the sending of its reply
+			method.pace.blocked()
+		}
 		_ = x.wire.flush(x.ctx, false)
 		return errPassed
 	}

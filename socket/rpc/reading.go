@@ -26,10 +26,12 @@ import (
 //
 // Two callers take turns in it (following.go).
 type reading struct {
-	by      atomic.Uint32 // changed only by who holds link.mu
-	streams int           // under way
-	few     int           // how sure it is that there are one or two callers, up to fewSure
-	calls   uint          // that led; the keeper looks whether there were any
+	by        atomic.Uint32 // changed only by who holds link.mu
+	streams   int           // under way
+	followers int           // callers who poll for their reply, which has not come
+	sleepers  int           // callers who sleep until it has
+	few       int           // how sure it is that there are one or two callers, up to fewSure
+	calls     uint          // that led; the keeper looks whether there were any
 	following
 
 	take chan struct{} // tells the keeper that it is the reader
@@ -40,6 +42,15 @@ const (
 	byKeeper = iota
 	byCaller
 	byNobody
+)
+
+// How the caller of a pending waits for its reply.
+type waiting uint8
+
+const (
+	notYet waiting = iota // it is about to, or reads, or its reply has come
+	follows
+	asleep
 )
 
 const (
@@ -73,14 +84,43 @@ func (r *reading) counts(calls int32) {
 	}
 }
 
+// waits notes how the caller of p waits from now on.
+func (r *reading) waits(p *pending, how waiting) {
+	switch p.waiting {
+	case follows:
+		r.followers--
+	case asleep:
+		r.sleepers--
+	}
+	switch how {
+	case follows:
+		r.followers++
+	case asleep:
+		r.sleepers++
+	}
+	p.waiting = how
+}
+
+// mayLeave reports whether a reader may go without another in its place: whoever waits
+// for something follows, or will, and so reads on.
+func (r *reading) mayLeave() bool {
+	return r.streams == 0 && (r.sleepers == 0 || r.followers > 0)
+}
+
 // join makes the caller of p the reader, or lets it follow the one there is, if either
 // is of use. It returns true if the caller is the reader now.
 func (l *link) join(p *pending) bool {
 	l.mu.Lock()
-	leads := l.lead(p)
-	follows := !leads && l.mayFollow(p)
+	leads, how := l.lead(p), asleep
+	switch {
+	case leads || l.pending[p.id] != p:
+		how = notYet
+	case l.beginFollowing():
+		how = follows
+	}
+	l.reading.waits(p, how)
 	l.mu.Unlock()
-	return leads || follows && l.follow(p)
+	return leads || how == follows && l.follow(p)
 }
 
 // lead makes the caller of p the reader, if there is none and the reply has not
@@ -90,6 +130,7 @@ func (l *link) lead(p *pending) bool {
 	if r.by.Load() != byNobody || r.streams > 0 || l.pending[p.id] != p {
 		return false
 	}
+	r.waits(p, notYet)
 	r.by.Store(byCaller)
 	r.calls++
 	return true
@@ -125,7 +166,7 @@ func (l *link) readFor(ctx context.Context, p *pending) (result, error) {
 func (l *link) pass() {
 	l.mu.Lock()
 	r := &l.reading
-	if len(l.pending) == 0 || r.followers > 0 && r.few == fewSure {
+	if r.mayLeave() {
 		r.by.Store(byNobody)
 	} else {
 		l.toKeeper()
@@ -202,7 +243,7 @@ func (l *link) readOn() bool {
 func (l *link) leaveToCallers() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.reading.few < fewSure || len(l.pending) > l.reading.followers {
+	if l.reading.few < fewSure || l.reading.sleepers > 0 || l.reading.streams > 0 {
 		return false
 	}
 	l.reading.by.Store(byNobody)

@@ -250,9 +250,9 @@ func (x *session) serve() {
 	}
 }
 
-// read serves frames until the connection ends. Apart from quick handlers, and a
-// peer that reads no replies while it makes 64 KiB of them, it never waits for
-// anything but the peer's next frame.
+// read serves frames until the connection ends. Apart from quick handlers and the
+// sending of their replies, in whose midst the watch lets another goroutine read on, it
+// never waits for anything but the peer's next frame.
 func (x *session) read(r *run) error {
 	for {
 		if !x.wire.c.Pending() {
@@ -345,7 +345,8 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 		x.calls[h.id] = call
 		x.running.Add(1)
 		x.wire.active.Add(1)
-		if target.pace.quick() && call.in == nil && x.queue.empty() {
+		// While a long reply is on its way, the reader should not end up behind it.
+		if target.pace.quick() && call.in == nil && x.queue.empty() && len(x.wire.alone) == 0 {
 			call.reader = r
 		} else {
 			x.queue.push(call)
@@ -383,10 +384,14 @@ func (x *session) end(call *Call, reply []byte, e *Error) error {
 	if call.reader == nil {
 		return x.wire.send(x.ctx, build, reply, call.ReplyFiles...)
 	}
-	if len(call.ReplyFiles) == 0 && len(reply) <= maxCopied {
+	waits := len(call.ReplyFiles) == 0 && len(reply) <= maxCopied
+	if waits && len(reply) <= tinyReply {
 		return x.wire.add(x.ctx, build, reply)
 	}
-	defer func() { call.reader.now = time.Now() }()
+	defer func() { call.reader.now = time.Now() }() // the next handler has not taken that
+	if waits {
+		return x.wire.add(x.ctx, build, reply)
+	}
 	return x.wire.send(x.ctx, build, reply, call.ReplyFiles...)
 }
 
@@ -517,6 +522,12 @@ func (c *Call) run() {
 
 // serve calls the handler; a panic becomes its error.
 func (c *Call) serve() (reply []byte, err error) {
+	var start time.Time
+	if c.reader != nil {
+		start = c.reader.now
+	} else {
+		start = time.Now()
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			reply, err = nil, Errorf(CodePanic, "the handler of %q panicked", c.method.name)
@@ -524,20 +535,13 @@ func (c *Call) serve() (reply []byte, err error) {
 				c.x.s.Logger.Error("rpc: panic", "method", c.method.name, "panic", p, "stack", string(debug.Stack()))
 			}
 		}
+		now := time.Now()
+		c.method.pace.took(now.Sub(start))
+		if c.reader != nil {
+			c.reader.now, c.reader.took = now, now.Sub(start)
+		}
 	}()
-	var start time.Time
-	if c.reader != nil {
-		start = c.reader.now
-	} else {
-		start = time.Now()
-	}
-	reply, err = c.method.handler.Serve(&c.ctx, c)
-	end := time.Now()
-	c.method.pace.took(end.Sub(start))
-	if c.reader != nil {
-		c.reader.now = end
-	}
-	return reply, err
+	return c.method.handler.Serve(&c.ctx, c)
 }
 
 func closeAll(files []*os.File) {
