@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"runtime"
 	"sync"
 	"testing"
@@ -304,4 +305,63 @@ func TestLongRepliesOfQuickMethods(t *testing.T) {
 		is.NoErr(<-received)
 		return m.pace.score.Load() > 0
 	})
+}
+
+// Nor does a peer that does not read the reply: the session is read on by somebody else
+// meanwhile, and the method is as quick as before, for all.
+func TestPeerThatDoesNotReadTheReply(t *testing.T) {
+	is := is.New(t)
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	s := testServer()
+	reply := make([]byte, 1<<20-headerLen) // more than the kernel holds
+	s.HandleFunc("/long", func(context.Context, *Call) ([]byte, error) { return reply, nil })
+	go s.ServeConn(b)
+	defer s.Shutdown(soon(t))
+	defer a.Close()
+	m := (*s.methods.Load())["/long"]
+	m.pace.score.Store(paceMost)
+	is.NoErr(a.Send(soon(t), appendCall(nil, 1, 0, 0, "/long")))
+	var x *session
+	eventually(t, "the session is passed on", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for x = range s.sessions {
+			at := x.stage.at.Load()
+			return at > 0 && at%2 == 0 && x.wire.busy()
+		}
+		return false
+	})
+	_, err = a.Recv(soon(t))
+	is.NoErr(err)
+	eventually(t, "the call ends", func() bool { return x.wire.active.Load() == 0 })
+	is.NoErr(a.Send(soon(t), appendCall(nil, 2, 0, 0, "/long")))
+	_, err = a.Recv(soon(t)) // read by the second reader
+	is.NoErr(err)
+	is.True(m.pace.score.Load() > 0)
+}
+
+// A panic is part of what the handler takes, and so is what it logs.
+func TestPanicsAreNotQuick(t *testing.T) {
+	is := is.New(t)
+	x := &session{s: &Server{Logger: slog.New(slowLog{})}, ctx: soon(t)}
+	m := &method{handler: HandlerFunc(func(context.Context, *Call) ([]byte, error) { panic("ouch") })}
+	m.pace.score.Store(paceMost)
+	call := &Call{x: x, method: m, reader: &run{now: time.Now()}}
+	call.start(0)
+	_, err := call.serve()
+	is.True(err != nil)
+	is.Equal(m.pace.score.Load(), int32(paceMost-paceSlow))
+	is.True(call.reader.took >= quickLimit)
+}
+
+// slowLog takes longer than a quick handler may.
+type slowLog struct{ slog.Handler }
+
+func (slowLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (slowLog) Handle(context.Context, slog.Record) error {
+	for begin := time.Now(); time.Since(begin) <= quickLimit; {
+	}
+	return nil
 }
