@@ -30,6 +30,7 @@ const (
 	Many        Work = "many"        // round trips, each over the next one of many connections or queues
 	OneWay      Work = "one-way"     // as many messages as possible, one a call
 	Batched     Work = "batched"     // the same, many a call or coalesced
+	Streamed    Work = "streamed"    // the same over the stream of one call
 	InFlight    Work = "in-flight"   // round trips, 64 under way at a time
 	Decisions   Work = "decision"    // answers to "may he?", in one process
 	Uncontended Work = "uncontended" // a message put and got again by one goroutine

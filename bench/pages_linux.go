@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"path"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,53 +34,66 @@ type pageList struct{ cpu, pages, most int }
 // short says whether the list would keep much of what is freed on its CPU.
 func (l pageList) short() bool { return l.pages < l.most-l.most/8 }
 
-// fillPageLists fills the lists of all CPUs which are short. It does nothing where the
-// kernel doesn't tell how long they get, or where that is more than a quarter of the memory
-// which this process may have.
-func fillPageLists() error {
+// fillPageLists fills the lists of this process' CPUs which are short. It does nothing
+// where the kernel doesn't tell how long they get, where memory is nearer to some CPUs
+// than to others, or where all of them would take more than a quarter of the memory that
+// there is for this process.
+func fillPageLists(ctx context.Context) {
 	text, err := os.ReadFile("/proc/zoneinfo")
 	if err != nil {
-		return nil // no procfs, or not for us
+		return // no procfs, or not for us
 	}
-	for _, l := range pageLists(string(text)) {
-		if !l.short() || l.most > freePages()/4 {
-			continue
-		}
-		if err := l.fill(); err != nil {
-			return fmt.Errorf("filling CPU %d's list of free pages: %w", l.cpu, err)
+	lists := pageLists(string(text))
+	if !fitPageLists(lists) {
+		return
+	}
+	for _, l := range lists {
+		if l.short() && ctx.Err() == nil {
+			l.fill()
 		}
 	}
-	return nil
+}
+
+// fitPageLists says whether there is memory for filling the lists.
+func fitPageLists(lists []pageList) bool {
+	all := 0
+	for _, l := range lists {
+		all += l.most
+	}
+	return all <= freePages()/4
 }
 
 // fill takes as many pages as the list gets long, on its CPU, and gives them back there.
-func (l pageList) fill() error {
-	done := make(chan error)
+func (l pageList) fill() {
+	done := make(chan struct{})
 	go func() {
-		runtime.LockOSThread() // for ever: the thread ends with this goroutine
-		done <- func() error {
-			var one unix.CPUSet
-			one.Set(l.cpu)
-			if unix.SchedSetaffinity(0, &one) != nil {
-				return nil // not one of ours, so no process of a repetition runs there
-			}
-			mem, err := unix.Mmap(-1, 0, l.most*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-			if err != nil {
-				return err
-			}
-			_ = unix.Madvise(mem, unix.MADV_NOHUGEPAGE) // there may be none
-			for i := 0; i < len(mem); i += os.Getpagesize() {
-				mem[i] = 1
-			}
-			return unix.Munmap(mem)
-		}()
+		defer close(done)
+		runtime.LockOSThread() // for ever, since it stays on this CPU
+		var one, ours unix.CPUSet
+		one.Set(l.cpu)
+		if unix.SchedGetaffinity(0, &ours) != nil || !ours.IsSet(l.cpu) || unix.SchedSetaffinity(0, &one) != nil {
+			return // no process of a repetition runs there
+		}
+		mem, err := unix.Mmap(-1, 0, l.most*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+		if err != nil {
+			return // it remains as it is
+		}
+		_ = unix.Madvise(mem, unix.MADV_NOHUGEPAGE) // there may be none
+		for i := 0; i < len(mem); i += os.Getpagesize() {
+			mem[i] = 1
+		}
+		_ = unix.Munmap(mem)
 	}()
-	return <-done
+	<-done
 }
 
 // pageLists reads the lists of each CPU's biggest zone from the text of /proc/zoneinfo:
-// a line "cpu: 0" and lines "count:", "high_max:" and others for each CPU, in each zone.
+// a line "cpu: 0" and lines "count:", "high_max:" and others for each CPU, in each zone of
+// each node. With several nodes it is none: a CPU uses hardly any but its own.
 func pageLists(zoneinfo string) []pageList {
+	if strings.Contains(zoneinfo, "Node 1,") {
+		return nil
+	}
 	var lists []pageList // by CPU
 	var l pageList
 	for line := range strings.Lines(zoneinfo) {
@@ -106,20 +122,46 @@ func pageLists(zoneinfo string) []pageList {
 
 // freePages returns how many pages this process may still have.
 func freePages() int {
+	page := os.Getpagesize()
 	pages := 0
 	text, _ := os.ReadFile("/proc/meminfo") // unknown is none
 	for line := range strings.Lines(string(text)) {
 		var kib int
 		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil {
-			pages = kib * 1024 / os.Getpagesize()
+			pages = kib / (page / 1024)
 		}
 	}
-	// What a container may have: "max", or bytes.
-	var limit int
-	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		if _, err := fmt.Sscan(string(text), &limit); err == nil {
-			pages = min(pages, limit/os.Getpagesize())
+	groups, _ := os.ReadFile("/proc/self/cgroup") // none is no limit
+	for _, file := range limitFiles(string(groups)) {
+		var limit uint64 // or "max"
+		if text, err := os.ReadFile(file); err == nil {
+			if _, err := fmt.Sscan(string(text), &limit); err == nil {
+				pages = int(min(uint64(pages), limit/uint64(page)))
+			}
 		}
 	}
 	return pages
+}
+
+// limitFiles returns the files in which there may be a limit for the memory of this
+// process' control groups: its own one and all above. Source: cgroups(7).
+func limitFiles(cgroup string) (files []string) {
+	for line := range strings.Lines(cgroup) {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, dir, ok := strings.Cut(rest, ":")
+		root, name := "/sys/fs/cgroup", "memory.max" // version 2
+		switch {
+		case !ok || controllers != "" && !slices.Contains(strings.Split(controllers, ","), "memory"):
+			continue
+		case controllers != "":
+			root, name = root+"/memory", "memory.limit_in_bytes"
+		}
+		for ; ; dir = path.Dir(dir) {
+			files = append(files, path.Join(root, dir, name))
+			if dir == "/" || dir == "." {
+				break
+			}
+		}
+	}
+	return files
 }

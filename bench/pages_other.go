@@ -2,4 +2,6 @@
 
 package main
 
-func fillPageLists() error { return nil }
+import "context"
+
+func fillPageLists(context.Context) {}

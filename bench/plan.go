@@ -71,6 +71,8 @@ func (g Group) Title() string {
 		return fmt.Sprintf("One way, %d to %d, %s, a message a call", g.Producers, g.Consumers, sizeText(g.Size))
 	case Batched:
 		return fmt.Sprintf("One way, %d to %d, %s, batched or coalesced", g.Producers, g.Consumers, sizeText(g.Size))
+	case Streamed:
+		return fmt.Sprintf("One way, over the stream of a call, %s", sizeText(g.Size))
 	case InFlight:
 		return fmt.Sprintf("Calls with %d in flight, %s", flying, sizeText(g.Size))
 	case Uncontended:
@@ -101,7 +103,7 @@ func (g Group) SeriesTitle() string {
 
 // Rates reports whether the group measures how many a second, not how long.
 func (g Group) Rates() bool {
-	return g.Work == OneWay || g.Work == Batched || g.Work == InFlight || g.Work == Memory
+	return g.Work == OneWay || g.Work == Batched || g.Work == Streamed || g.Work == InFlight || g.Work == Memory
 }
 
 // Here reports whether the group is about one process alone.
@@ -126,6 +128,7 @@ func sizeText(n int) string {
 // groups returns all of them, in the order of the report.
 func groups() []Group {
 	calls := []string{"rpc", "rpc-spin", "net-rpc", "ttrpc", "drpc", "grpc"}
+	calledStreams := []string{"rpc", "ttrpc", "drpc", "grpc"}
 	trips := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue", "py-connection"}, calls...)
 	apart := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
@@ -183,6 +186,9 @@ func groups() []Group {
 		Group{Work: InFlight, Size: 64, Mechs: calls},
 		Group{Work: InFlight, Size: 1 << 10, Mechs: calls, Long: true},
 		Group{Work: InFlight, Size: 64 << 10, Mechs: append([]string{"rpc-reuse"}, calls...), Long: true},
+		Group{Work: Streamed, Size: 64, Producers: 1, Consumers: 1, Mechs: calledStreams},
+		Group{Work: Streamed, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: calledStreams},
+		Group{Work: Streamed, Size: 64 << 10, Producers: 1, Consumers: 1, Mechs: calledStreams, Long: true},
 		Group{Work: Relay, Size: 16 << 20, Mechs: []string{"relay", "copy", "relay-socket", "copy-socket"}},
 		Group{Work: Uncontended, Size: 64, Mechs: []string{"go-chan", "c-mpmc", "queue-local", "queue-local-in-place", "boost-mq", "posix-mq", "sysv-msg"}})
 	for _, rules := range []int{10, 1000, 10000} {

@@ -84,13 +84,8 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 			}
 			return json.NewEncoder(r.records).Encode(rec)
 		}
-		took, err := undisturbed(ctx, stolenTime,
-			func() (Result, error) {
-				if err := fillPageLists(); err != nil {
-					return Result{}, err
-				}
-				return r.once(ctx, rec.Job)
-			},
+		took, err := undisturbed(ctx, stolenTime, func() { fillPageLists(ctx) },
+			func() (Result, error) { return r.once(ctx, rec.Job) },
 			func(is try) error { return record(is, true) })
 		if err != nil {
 			return err

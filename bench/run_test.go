@@ -62,7 +62,7 @@ func TestPlanIsComplete(t *testing.T) {
 				is.True(m.many != nil)
 			case Objects:
 				is.True(m.object != nil)
-			case OneWay, Batched:
+			case OneWay, Batched, Streamed:
 				is.True(m.flow != nil)
 			case Idle:
 				is.True(m.make != nil)

@@ -22,11 +22,13 @@ type try struct {
 	stolen float64 // share of the CPUs that the hypervisor gave to others meanwhile
 }
 
-// undisturbed measures until the CPUs were ours, but at most stolenTries times, and gives
-// done each try but the one that counts, which it returns: one that failed, else that with
-// the least stolen. cpus returns the time that was stolen so far, and all time, of all CPUs.
-func undisturbed(ctx context.Context, cpus func() (stolen, all time.Duration), measure func() (Result, error), done func(try) error) (best try, err error) {
+// undisturbed prepares and measures until the CPUs were ours, but at most stolenTries
+// times, and gives done each try but the one that counts, which it returns: one that
+// failed, else that with the least stolen. cpus returns the time that was stolen so far,
+// and all time, of all CPUs.
+func undisturbed(ctx context.Context, cpus func() (stolen, all time.Duration), prepare func(), measure func() (Result, error), done func(try) error) (best try, err error) {
 	for n := range stolenTries {
+		prepare()
 		var t try
 		stolen, all := cpus()
 		t.res, t.err = measure()

@@ -32,7 +32,10 @@ func TestUndisturbed(t *testing.T) {
 			var sum, total time.Duration
 			var tries int
 			var others []float64
-			took, err := undisturbed(t.Context(), func() (stolen, all time.Duration) { return sum, total }, func() (res Result, err error) {
+			took, err := undisturbed(t.Context(), func() (stolen, all time.Duration) { return sum, total }, func() {
+				sum += time.Hour // is none of the measurement's
+				total += time.Hour
+			}, func() (res Result, err error) {
 				sum += c.stolen[tries]
 				total += 100 * time.Hour
 				res.Rate = float64(tries)
@@ -61,7 +64,7 @@ func TestUndisturbedEnds(t *testing.T) {
 	stolen := func() (time.Duration, time.Duration) { return sum, 2 * sum }
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	_, err := undisturbed(ctx, stolen, func() (Result, error) {
+	_, err := undisturbed(ctx, stolen, func() {}, func() (Result, error) {
 		sum += time.Hour
 		if tries++; tries == 2 {
 			cancel()
@@ -72,7 +75,7 @@ func TestUndisturbedEnds(t *testing.T) {
 	is.Equal(err, context.Canceled)
 	is.Equal(tries, 2)
 	full := errors.New("no space left")
-	_, err = undisturbed(t.Context(), stolen,
+	_, err = undisturbed(t.Context(), stolen, func() {},
 		func() (Result, error) { sum += time.Hour; return Result{}, nil }, func(try) error { return full })
 	is.Equal(err, full)
 }

@@ -75,7 +75,7 @@ func drive(m *mechanism, j *Job) (Result, error) {
 	switch j.Work {
 	case PingPong, Paced, Asleep, Many, InFlight, Relay:
 		return drivePing(m, j)
-	case OneWay, Batched:
+	case OneWay, Batched, Streamed:
 		return driveFlow(m, j)
 	case Idle:
 		return weigh(m.make, j.Size)
