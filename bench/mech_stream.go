@@ -70,7 +70,7 @@ func streaming(open func(j *Job) (send func([]byte) error, finish func() error, 
 }
 
 //go:noinline
-func rpcStream() *flow {
+func rpcStream(reuse bool) *flow {
 	f := streaming(func(j *Job) (func([]byte) error, func() error, error) {
 		cl := rpc.Dial(socketPath(j), nil)
 		s, err := cl.Stream(ctx, "/bench/Count", nil)
@@ -95,7 +95,11 @@ func rpcStream() *flow {
 		was := make(chan counted, 1)
 		srv := new(rpc.Server)
 		srv.HandleFunc("/bench/Count", func(ctx context.Context, c *rpc.Call) ([]byte, error) {
-			n, err := count(func() error { _, err := c.Recv(ctx); return err })
+			var buf []byte
+			if reuse {
+				buf = make([]byte, j.Size)
+			}
+			n, err := count(func() error { _, err := c.RecvInto(ctx, buf); return err })
 			was <- counted{n, err}
 			return nil, err
 		})

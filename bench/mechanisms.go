@@ -42,9 +42,9 @@ var mechanisms = map[string]*mechanism{
 	"pipe":           {label: "pipe", ping: pipePing, flow: pipeFlow(false)},
 	"pipe-buffer":    {label: "pipe, SendBuffered", flow: pipeFlow(true)},
 	"pipe-raw":       {label: "pipe, Write and Read, no messages", flow: pipeRaw},
-	"rpc":            {label: "socket/rpc", ping: rpcPing(false, false), many: manyCalls(rpcPing(false, false)), flow: rpcStream()},
+	"rpc":            {label: "socket/rpc", ping: rpcPing(false, false), many: manyCalls(rpcPing(false, false)), flow: rpcStream(false)},
 	"rpc-spin":       {label: "socket/rpc, Spin 50 us", ping: rpcPing(true, false)},
-	"rpc-reuse":      {label: "socket/rpc, ReuseData and Buffer", ping: rpcPing(false, true)},
+	"rpc-reuse":      {label: "socket/rpc, memory goes round", ping: rpcPing(false, true), flow: rpcStream(true)},
 	"acl":            {label: "acl.Policy.Check", local: aclDecide},
 
 	"unixconn":             {label: "net.UnixConn, length prefix", kind: Peer, ping: unixStream.ping(), many: manyUnixConns, flow: unixStream.flow(false)},

@@ -173,6 +173,11 @@ func rpcTargets() []target {
 			target{what: label + ", 64 B, 64 in flight", value: rate("in-flight/64", mech), least: 1.5e6, format: rateText,
 				floor: fastest(false, rate, "in-flight/64"), floorName: "the best peer", there: 0.49e6})
 	}
+	for _, size := range []int{64, 1 << 10} {
+		key := fmt.Sprintf("streamed-1x1/%d", size)
+		all = append(all, target{what: fmt.Sprintf("socket/rpc, %s, over the stream of a call, against the best peer", sizeText(size)),
+			value: ratio(rate(key, "rpc"), fastest(false, rate, key)), least: 1, format: times})
+	}
 	return append(all, target{what: "socket/rpc, 64 B, allocations of a call, the caller's side", value: allocations("ping-pong/64", "rpc"), most: 2, format: allocs})
 }
 

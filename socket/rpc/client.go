@@ -457,7 +457,7 @@ func (l *link) frame(m socket.Message) error {
 		p.finish(r)
 		return nil
 	case h.kind == kindData && p.stream != nil:
-		return p.stream.in.push(m)
+		return p.stream.in.push(arrived{m, frame})
 	case h.kind == kindCredit && p.stream != nil:
 		return p.stream.out.add(binary.BigEndian.Uint32(payload))
 	default:

@@ -20,11 +20,26 @@ import (
 // The connection's reader pushes and never waits; the application takes.
 type inflow struct {
 	mu     sync.Mutex
-	queue  []socket.Message
+	queue  []arrived
 	window int   // bytes that the peer may still send
 	freed  int   // bytes taken, not yet returned as credit
 	end    error // why nothing follows the queue; nil while the stream goes on
 	wake   chan struct{}
+}
+
+// arrived is a message of a stream, and the memory of the frame that its data is in.
+type arrived struct {
+	socket.Message
+	frame []byte
+}
+
+// into moves the data to buf, if the capacity suffices, and gives its memory back.
+func (a arrived) into(buf []byte) socket.Message {
+	if buf != nil && len(a.Data) <= cap(buf) {
+		a.Data = append(buf[:0], a.Data...)
+		freeMemory.give(a.frame)
+	}
+	return a.Message
 }
 
 func newInflow() *inflow { return &inflow{window: initialWindow, wake: make(chan struct{}, 1)} }
@@ -33,7 +48,7 @@ func cost(n int) int { return n + messageCost }
 
 // push takes over m. It fails if the peer exceeds its window, or goes on after
 // the end.
-func (f *inflow) push(m socket.Message) error {
+func (f *inflow) push(m arrived) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.window <= 0 || f.end == io.EOF {
@@ -75,12 +90,12 @@ func (f *inflow) discard() {
 
 // take returns the next message, and how much credit the peer shall get. Before it
 // waits it lets what w holds back go, which the peer may be waiting for.
-func (f *inflow) take(ctx context.Context, w *wire) (m socket.Message, credit int, err error) {
+func (f *inflow) take(ctx context.Context, w *wire) (m arrived, credit int, err error) {
 	for {
 		f.mu.Lock()
 		if len(f.queue) > 0 {
 			m = f.queue[0]
-			f.queue[0] = socket.Message{}
+			f.queue[0] = arrived{}
 			f.queue = f.queue[1:]
 			if f.freed += cost(len(m.Data)); f.freed >= initialWindow/2 {
 				credit, f.freed = f.freed, 0

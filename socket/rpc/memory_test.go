@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -163,4 +165,46 @@ func TestFreeMemory(t *testing.T) {
 		is.True(f.take(leastReused<<4) != nil)
 	}
 	is.True(f.take(leastReused<<4) == nil)
+}
+
+// Messages of a stream go to the buffer that is brought along, and each has its own
+// bytes; what does not fit has memory of its own.
+func TestStreamIntoABuffer(t *testing.T) {
+	is := is.New(t)
+	s := testServer()
+	s.HandleFunc("/back", func(ctx context.Context, c *Call) ([]byte, error) {
+		buf := make([]byte, 100<<10)
+		for {
+			m, err := c.RecvInto(ctx, buf)
+			if err == io.EOF {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			if fits := len(m.Data) <= len(buf); fits && len(m.Data) > 0 && &m.Data[0] != &buf[0] {
+				return nil, fmt.Errorf("%d bytes had memory of their own", len(m.Data))
+			}
+			if err := c.Send(ctx, m.Data, m.Files...); err != nil {
+				return nil, err
+			}
+			m.Close()
+		}
+	})
+	st, err := connect(t, s).Stream(soon(t), "/back", nil)
+	is.NoErr(err)
+	defer st.Close()
+	buf := make([]byte, 0, 50<<10)
+	for i, n := range []int{0, 1, 60 << 10, 20 << 10, 50 << 10, 200 << 10, 20 << 10, 1 << 19, 3} {
+		want := bytes.Repeat([]byte{byte(i + 1)}, n)
+		is.NoErr(st.Send(soon(t), want, os.Stdin))
+		m, err := st.RecvInto(soon(t), buf)
+		is.NoErr(err)
+		is.Equal(m.Data, want)
+		is.Equal(len(m.Files), 1)
+		is.NoErr(m.Close())
+		if n > 0 {
+			is.Equal(&m.Data[0] == &buf[:1][0], n <= cap(buf))
+		}
+	}
 }

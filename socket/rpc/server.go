@@ -300,7 +300,7 @@ func (x *session) frame(r *run, m socket.Message) error {
 	case h.kind == kindData && call.flags&flagSends != 0 && h.flags&flagLast != 0:
 		call.in.finish(io.EOF)
 	case h.kind == kindData && call.flags&flagSends != 0:
-		return call.in.push(m)
+		return call.in.push(arrived{m, frame})
 	case h.kind == kindCredit && call.flags&flagTakes != 0:
 		return call.out.add(binary.BigEndian.Uint32(payload))
 	case h.kind == kindCancel:
@@ -463,7 +463,10 @@ func (c *Call) start(timeout time.Duration) {
 
 // Recv returns the next message of the caller's stream, io.EOF when the caller
 // has finished, or if it sends none.
-func (c *Call) Recv(ctx context.Context) (socket.Message, error) {
+func (c *Call) Recv(ctx context.Context) (socket.Message, error) { return c.RecvInto(ctx, nil) }
+
+// RecvInto is Recv into the capacity of buf, as [Stream.RecvInto].
+func (c *Call) RecvInto(ctx context.Context, buf []byte) (socket.Message, error) {
 	if c.in == nil {
 		return socket.Message{}, io.EOF
 	}
@@ -471,7 +474,7 @@ func (c *Call) Recv(ctx context.Context) (socket.Message, error) {
 	if credit > 0 {
 		c.x.wire.giveCredit(ctx, c.id, credit)
 	}
-	return m, err
+	return m.into(buf), err
 }
 
 // Send sends a message to the caller. It waits while the caller does not take

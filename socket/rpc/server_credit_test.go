@@ -22,7 +22,7 @@ func TestHandlersCreditOutlivesItsRecv(t *testing.T) {
 	is.NoErr(err)
 	defer peer.Close()
 	srv := &Server{}
-	const size, messages = 4000, 40
+	const size, messages = 4000, initialWindow/2/4000 + 1
 	got := make(chan error, 1)
 	srv.HandleFunc("/take", func(ctx context.Context, c *Call) ([]byte, error) {
 		eventually(t, "all messages have come", func() bool {

@@ -135,7 +135,7 @@ func TestCreditOutlivesItsRecv(t *testing.T) {
 	call, _ := next(t, peer)
 	is.Equal(call.kind, kindCall)
 
-	const size, messages = 4000, 40
+	const size, messages = 4000, initialWindow/2/4000 + 1
 	for range messages {
 		is.NoErr(peer.Send(soon(t), append(header{kind: kindData, id: call.id}.append(nil), make([]byte, size)...)))
 	}

@@ -43,7 +43,7 @@ const (
 
 	// initialWindow is what each side of a stream may send at first, and the
 	// most it ever may have outstanding.
-	initialWindow = 256 << 10
+	initialWindow = 1 << 20
 
 	// messageCost is what a message takes of the window beside its bytes, so
 	// that empty ones are not free.
