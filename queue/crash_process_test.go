@@ -213,6 +213,23 @@ func (s *scenario) process(t *testing.T, level, n int, f fate, rounds int, byLea
 	return reached
 }
 
+// stopped returns once the child has stopped with all its threads, which is a little
+// after the signal: until then it could take a message.
+func (c *child) stopped(t *testing.T) {
+	t.Helper()
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil || !status.Stopped():
+			t.Fatalf("the child did not stop: %v, %#x", err, status)
+		default:
+			return
+		}
+	}
+}
+
 // resume lets a stopped child go on and returns the next line that it prints. The
 // stop itself may come a moment after the line that announced it, so SIGCONT
 // is sent until the child has moved.
@@ -325,6 +342,8 @@ func TestStoppedWhileWaiting(t *testing.T) {
 		}
 		if signal == syscall.SIGKILL {
 			c.cmd.Wait()
+		} else {
+			c.stopped(t)
 		}
 		for range 3 {
 			take()
