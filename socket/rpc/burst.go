@@ -20,25 +20,32 @@ import (
 // overtake an earlier one of its stream only while that is still in wire.buf, so in a
 // burst as well messages go there unless it is empty and nobody is sending from it.
 type burst struct {
-	last  time.Time // when the sender was done with a message
-	row   int       // messages of up to burstGap after the one before
+	last  time.Time // when the last message came
+	row   int       // messages of up to burstGap after the one before, up to 2*burstRow
 	frame []byte    // used again
 }
 
 const (
 	burstGap = 2 * time.Microsecond
 	burstRow = 4 // before it is a burst
+
+	// burstWrite is how long a write may take by which the sender empties the buffer: not
+	// a pause.
+	burstWrite = 100 * time.Microsecond
 )
 
 // goesOn notes a message, and reports whether it is one of a burst.
 func (b *burst) goesOn(now time.Time) bool {
-	if now.Sub(b.last) > burstGap {
+	switch gap := now.Sub(b.last); {
+	case gap > burstWrite:
 		b.row = 0
-	} else if b.row < burstRow {
+	case gap > burstGap:
+		b.row = max(b.row-burstRow, 0)
+	case b.row < 2*burstRow:
 		b.row++
 	}
 	b.last = now
-	return b.row == burstRow
+	return b.row >= burstRow
 }
 
 // sendData sends a message of a stream.
@@ -47,17 +54,26 @@ func (w *wire) sendData(ctx context.Context, f *outflow, id uint32, msg []byte, 
 	if err := f.spend(ctx, len(msg), w); err != nil {
 		return err
 	}
+	err := w.sendSpent(ctx, &f.burst, id, msg, files, goesOn)
+	if err != nil && ctx.Err() == nil {
+		f.refund(len(msg)) // nothing was sent, or nothing will be any more
+	}
+	return err
+}
+
+// sendSpent is sendData when there is credit for the message.
+func (w *wire) sendSpent(ctx context.Context, b *burst, id uint32, msg []byte, files []*os.File, goesOn bool) error {
 	head := header{kind: kindData, id: id}
 	if goesOn && len(files) == 0 && len(msg) <= maxCopied && w.idle() {
-		f.burst.frame = append(head.append(f.burst.frame[:0]), msg...)
-		err := w.c.SendBuffered(ctx, f.burst.frame)
+		b.frame = append(head.append(b.frame[:0]), msg...)
+		err := w.c.SendBuffered(ctx, b.frame)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, socket.ErrTooLarge) {
 			w.fail(err)
 		}
 		return err
 	}
 	err := w.send(ctx, head.append, msg, files...)
-	f.burst.last = time.Now() // not counting what the write took
+	b.last = time.Now() // not counting what the write took
 	return err
 }
 

@@ -25,17 +25,22 @@ func TestBurst(t *testing.T) {
 	is := is.New(t)
 	var b burst
 	now := time.Now()
+	after := func(gap time.Duration) bool {
+		now = now.Add(gap)
+		return b.goesOn(now)
+	}
 	for range 3 {
-		is.True(!b.goesOn(now)) // the first after a pause
+		is.True(!after(burstWrite + 1)) // the first after a pause
 		for range burstRow - 1 {
-			now = now.Add(burstGap)
-			is.True(!b.goesOn(now))
+			is.True(!after(burstGap))
 		}
-		for range 10 {
-			now = now.Add(burstGap)
-			is.True(b.goesOn(now))
+		for range 3 {
+			for range 2 * burstRow {
+				is.True(after(burstGap))
+			}
+			is.True(after(burstWrite)) // it has written what was buffered
 		}
-		now = now.Add(burstGap + 1)
+		is.True(!after(burstWrite)) // and pauses
 	}
 }
 
@@ -116,7 +121,7 @@ func TestBurstsKeepTheOrder(t *testing.T) {
 func inABurst(t *testing.T, st *Stream, next *uint32, n int) {
 	t.Helper()
 	for range n {
-		st.out.burst = burst{last: time.Now().Add(time.Hour), row: burstRow} // whatever the clock says
+		st.out.burst = burst{last: time.Now().Add(time.Hour), row: 2 * burstRow} // whatever the clock says
 		if err := st.Send(soon(t), binary.BigEndian.AppendUint32(nil, *next)); err != nil {
 			t.Fatal(err)
 		}

@@ -457,7 +457,8 @@ func (l *link) frame(m socket.Message) error {
 		p.finish(r)
 		return nil
 	case h.kind == kindData && p.stream != nil:
-		return p.stream.in.push(arrived{m, frame})
+		m.Data = frame
+		return p.stream.in.push(m)
 	case h.kind == kindCredit && p.stream != nil:
 		return p.stream.out.add(binary.BigEndian.Uint32(payload))
 	default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/ipcctl/ipc/socket"
@@ -20,35 +21,32 @@ import (
 // The connection's reader pushes and never waits; the application takes.
 type inflow struct {
 	mu     sync.Mutex
-	queue  []arrived
-	window int   // bytes that the peer may still send
-	freed  int   // bytes taken, not yet returned as credit
-	end    error // why nothing follows the queue; nil while the stream goes on
+	queue  []socket.Message // their data are whole frames
+	window int              // bytes that the peer may still send
+	freed  int              // bytes taken, not yet returned as credit
+	end    error            // why nothing follows the queue; nil while the stream goes on
 	wake   chan struct{}
 }
 
-// arrived is a message of a stream, and the memory of the frame that its data is in.
-type arrived struct {
-	socket.Message
-	frame []byte
-}
-
-// into moves the data to buf, if the capacity suffices, and gives its memory back.
-func (a arrived) into(buf []byte) socket.Message {
-	if buf != nil && len(a.Data) <= cap(buf) {
-		a.Data = append(buf[:0], a.Data...)
-		freeMemory.give(a.frame)
+// payload cuts the header off a message's frame, or moves what is behind it to buf, if
+// that has the capacity, and gives the frame's memory back.
+func payload(m socket.Message, buf []byte) socket.Message {
+	frame := m.Data
+	m.Data = slices.Clip(frame[headerLen:]) // what is behind it was another's
+	if buf != nil && len(m.Data) <= cap(buf) {
+		m.Data = append(buf[:0], m.Data...)
+		freeMemory.give(frame)
 	}
-	return a.Message
+	return m
 }
 
 func newInflow() *inflow { return &inflow{window: initialWindow, wake: make(chan struct{}, 1)} }
 
 func cost(n int) int { return n + messageCost }
 
-// push takes over m. It fails if the peer exceeds its window, or goes on after
-// the end.
-func (f *inflow) push(m arrived) error {
+// push takes over m, whose data is a whole frame. It fails if the peer exceeds its
+// window, or goes on after the end.
+func (f *inflow) push(m socket.Message) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.window <= 0 || f.end == io.EOF {
@@ -59,7 +57,7 @@ func (f *inflow) push(m arrived) error {
 		m.Close()
 		return nil
 	}
-	f.window -= cost(len(m.Data))
+	f.window -= cost(len(m.Data) - headerLen)
 	f.queue = append(f.queue, m)
 	notify(f.wake)
 	return nil
@@ -88,21 +86,22 @@ func (f *inflow) discard() {
 	f.queue = nil
 }
 
-// take returns the next message, and how much credit the peer shall get. Before it
-// waits it lets what w holds back go, which the peer may be waiting for.
-func (f *inflow) take(ctx context.Context, w *wire) (m arrived, credit int, err error) {
+// take returns the next message, in buf as payload does it, and how much credit the peer
+// shall get. Before it waits it lets what w holds back go, which the peer may be waiting
+// for.
+func (f *inflow) take(ctx context.Context, w *wire, buf []byte) (m socket.Message, credit int, err error) {
 	for {
 		f.mu.Lock()
 		if len(f.queue) > 0 {
 			m = f.queue[0]
-			f.queue[0] = arrived{}
+			f.queue[0] = socket.Message{}
 			f.queue = f.queue[1:]
-			if f.freed += cost(len(m.Data)); f.freed >= initialWindow/2 {
+			if f.freed += cost(len(m.Data) - headerLen); f.freed >= initialWindow/2 {
 				credit, f.freed = f.freed, 0
 				f.window += credit
 			}
 			f.mu.Unlock()
-			return m, credit, nil
+			return payload(m, buf), credit, nil
 		}
 		err = f.end
 		f.mu.Unlock()
@@ -157,6 +156,14 @@ func (f *outflow) spend(ctx context.Context, n int, w *wire) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// refund gives back what was spent on a message of n bytes that was not sent.
+func (f *outflow) refund(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.credit += cost(n)
+	notify(f.wake)
 }
 
 // add grants credit. No honest peer grants more than the window.

@@ -42,7 +42,8 @@ const (
 	batchLimit   = 100 * time.Microsecond
 	batchReplies = 16
 
-	// tinyReply is the longest reply, in bytes, for which the clock is not read.
+	// tinyReply is the longest reply, in bytes, after which the clock is not read again:
+	// to add it to others takes less than that.
 	tinyReply = 1 << 10
 
 	watchEvery = time.Millisecond

@@ -7,7 +7,8 @@ import "sync"
 // when it is done with; then its memory goes round:
 //
 //	freeMemory ──Recv──▶ message ──▶ handler: ReuseData ──reply sent──▶ freeMemory
-//	                          └────▶ caller: Request.Buffer ──copied────▶ freeMemory
+//	                          ├────▶ caller: Request.Buffer ──copied────▶ freeMemory
+//	                          └────▶ stream: RecvInto ────────copied────▶ freeMemory
 //
 // Nothing gets here but what somebody gave back, so who does not pays nothing. It is
 // no sync.Pool: there, what one processor puts, another does not get.

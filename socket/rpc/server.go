@@ -250,9 +250,10 @@ func (x *session) serve() {
 	}
 }
 
-// read serves frames until the connection ends. Apart from quick handlers and the
-// sending of their replies, in whose midst the watch lets another goroutine read on, it
-// never waits for anything but the peer's next frame.
+// read serves frames until the connection ends. It waits for nothing but the peer's next
+// frame, apart from quick handlers and the sending of their replies, in whose midst the
+// watch lets another goroutine read on, and from a peer that reads nothing while calls of
+// it are refused, 64 KiB of that.
 func (x *session) read(r *run) error {
 	for {
 		if !x.wire.c.Pending() {
@@ -300,7 +301,8 @@ func (x *session) frame(r *run, m socket.Message) error {
 	case h.kind == kindData && call.flags&flagSends != 0 && h.flags&flagLast != 0:
 		call.in.finish(io.EOF)
 	case h.kind == kindData && call.flags&flagSends != 0:
-		return call.in.push(arrived{m, frame})
+		m.Data = frame
+		return call.in.push(m)
 	case h.kind == kindCredit && call.flags&flagTakes != 0:
 		return call.out.add(binary.BigEndian.Uint32(payload))
 	case h.kind == kindCancel:
@@ -470,17 +472,17 @@ func (c *Call) RecvInto(ctx context.Context, buf []byte) (socket.Message, error)
 	if c.in == nil {
 		return socket.Message{}, io.EOF
 	}
-	m, credit, err := c.in.take(ctx, &c.x.wire)
+	m, credit, err := c.in.take(ctx, &c.x.wire, buf)
 	if credit > 0 {
 		c.x.wire.giveCredit(ctx, c.id, credit)
 	}
-	return m.into(buf), err
+	return m, err
 }
 
 // Send sends a message to the caller. It waits while the caller does not take
 // them. A caller that takes no stream is an error wrapping os.ErrInvalid. Short
 // messages that follow each other at once go out together, as with [Stream.Send], at
-// the latest with the reply.
+// the latest with the reply. As there, one goroutine at a time may send, and one receive.
 func (c *Call) Send(ctx context.Context, msg []byte, files ...*os.File) error {
 	if c.flags&flagTakes == 0 {
 		return callError(c.method.name, fmt.Errorf("the caller takes no stream: %w", os.ErrInvalid))

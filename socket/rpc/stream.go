@@ -76,9 +76,9 @@ func (l *link) beginStream(ctx context.Context, p *pending, req *Request) error 
 // go out, or not, and has its part of the window in either case: Close the
 // stream.
 //
-// Short messages that follow each other within 2 µs go out together: before Send or
-// Recv wait, with CloseSend, as soon as the sender pauses, or at most a few
-// milliseconds later.
+// Short messages that follow each other within 2 µs go out together: as a rule before
+// Send or Recv wait, with CloseSend, as soon as the sender pauses, or at most a few
+// milliseconds later. Until then they are lost if the process dies.
 func (s *Stream) Send(ctx context.Context, msg []byte, files ...*os.File) error {
 	err := s.l.wire.sendData(ctx, s.out, s.p.id, msg, files)
 	if err != nil && err != io.EOF {
@@ -106,14 +106,14 @@ func (s *Stream) Recv(ctx context.Context) (socket.Message, error) { return s.Re
 // RecvInto is Recv into the capacity of buf, if the message fits there; if not it has
 // memory of its own. With messages of 16 KiB to 2 MiB that spares most of what they cost.
 func (s *Stream) RecvInto(ctx context.Context, buf []byte) (socket.Message, error) {
-	m, credit, err := s.in.take(ctx, &s.l.wire)
+	m, credit, err := s.in.take(ctx, &s.l.wire, buf)
 	if credit > 0 {
 		s.l.wire.giveCredit(ctx, s.p.id, credit)
 	}
 	if err != nil && err != io.EOF {
 		err = callError(s.method, err)
 	}
-	return m.into(buf), err
+	return m, err
 }
 
 // Reply returns what the handler returned at last. It is there once Recv has

@@ -57,6 +57,26 @@ func TestErrorWithoutACode(t *testing.T) {
 	is.Equal(*e, Error{CodeUnknown, "oh"})
 }
 
+// A message that cannot be sent takes nothing of the window.
+func TestStreamSendOfTooMuch(t *testing.T) {
+	is := is.New(t)
+	cl := connect(t, testServer())
+	st, err := cl.Stream(soon(t), "/upper", nil)
+	is.NoErr(err)
+	defer st.Close()
+	closed, err := os.Open(os.DevNull)
+	is.NoErr(err)
+	is.NoErr(closed.Close())
+	for range 5 {
+		is.True(errors.Is(st.Send(soon(t), make([]byte, 1<<20)), socket.ErrTooLarge))
+		is.True(errors.Is(st.Send(soon(t), make([]byte, 1<<19), closed), os.ErrClosed))
+	}
+	is.NoErr(st.Send(soon(t), []byte("x")))
+	m, err := st.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "X")
+}
+
 // clog fills the connection until it has no room left for a single frame.
 func clog(t *testing.T, c *socket.Conn) {
 	t.Helper()
