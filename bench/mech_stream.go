@@ -37,9 +37,8 @@ type counted struct {
 	err error
 }
 
-// streaming makes a flow of how to open a stream, and of how to serve one until the
-// handler is done and the client has its reply.
-func streaming(open func(j *Job) (send func([]byte) error, finish func() error, err error), serve func(l net.Listener, done func(int64, error)) error) *flow {
+// producing makes the producer's side of how to open a stream.
+func producing(open func(j *Job) (send func([]byte) error, finish func() error, err error)) *flow {
 	return &flow{
 		setup: nothing,
 		produce: func(j *Job) (func([]byte, int) error, func() error, error) {
@@ -53,25 +52,32 @@ func streaming(open func(j *Job) (send func([]byte) error, finish func() error, 
 				return nil
 			}, finish, err
 		},
-		consume: func(j *Job, ready func()) (int64, error) {
-			l, err := net.Listen("unix", socketPath(j))
-			if err != nil {
-				return 0, err
-			}
-			ready()
-			was := make(chan counted, 1)
-			if err := serve(l, func(n int64, err error) { was <- counted{n, err} }); err != nil {
-				return 0, err
-			}
-			c := <-was
-			return c.n, c.err
-		},
 	}
+}
+
+// streaming makes a flow of how to open a stream, and of how to serve one until the
+// handler is done and the client has its reply.
+func streaming(open func(j *Job) (send func([]byte) error, finish func() error, err error), serve func(l net.Listener, done func(int64, error)) error) *flow {
+	f := producing(open)
+	f.consume = func(j *Job, ready func()) (int64, error) {
+		l, err := net.Listen("unix", socketPath(j))
+		if err != nil {
+			return 0, err
+		}
+		ready()
+		was := make(chan counted, 1)
+		if err := serve(l, func(n int64, err error) { was <- counted{n, err} }); err != nil {
+			return 0, err
+		}
+		c := <-was
+		return c.n, c.err
+	}
+	return f
 }
 
 //go:noinline
 func rpcStream(reuse bool) *flow {
-	f := streaming(func(j *Job) (func([]byte) error, func() error, error) {
+	f := producing(func(j *Job) (func([]byte) error, func() error, error) {
 		cl := rpc.Dial(socketPath(j), nil)
 		s, err := cl.Stream(ctx, "/bench/Count", nil)
 		if err != nil {
@@ -86,7 +92,7 @@ func rpcStream(reuse bool) *flow {
 			}
 			return cl.Close()
 		}, nil
-	}, nil)
+	})
 	f.consume = func(j *Job, ready func()) (int64, error) {
 		c, err := listenOne(j, false, ready)
 		if err != nil {
@@ -135,7 +141,8 @@ func grpcStream() *flow {
 		srv := grpc.NewServer(grpc.ForceServerCodec(rawCodec{}))
 		desc := grpcCount
 		desc.Handler = func(_ any, s grpc.ServerStream) error {
-			n, err := count(func() error { var msg []byte; return s.RecvMsg(&msg) })
+			var msg []byte
+			n, err := count(func() error { return s.RecvMsg(&msg) })
 			done(n, err)
 			go srv.GracefulStop() // waits for this handler
 			return errors.Join(err, s.SendMsg(new([]byte)))
@@ -213,13 +220,16 @@ type drpcCounter func(int64, error)
 
 // HandleRPC serves one stream.
 func (done drpcCounter) HandleRPC(s drpc.Stream, _ string) error {
-	n, err := count(func() error { var msg []byte; return s.MsgRecv(&msg, drpcCodec{}) })
+	var msg []byte
+	n, err := count(func() error { return s.MsgRecv(&msg, drpcCodec{}) })
 	done(n, err)
 	return errors.Join(err, s.MsgSend(new([]byte), drpcCodec{}))
 }
 
+// drpcStream writes each message, or with gather as many as fit its buffer.
+//
 //go:noinline
-func drpcStream() *flow {
+func drpcStream(gather bool) *flow {
 	return streaming(func(j *Job) (func([]byte) error, func() error, error) {
 		c, err := net.Dial("unix", socketPath(j))
 		if err != nil {
@@ -230,7 +240,17 @@ func drpcStream() *flow {
 		if err != nil {
 			return nil, nil, err
 		}
+		flusher, ok := s.(interface{ SetManualFlush(bool) })
+		if !ok && gather {
+			return nil, nil, errors.New("its stream has no SetManualFlush")
+		}
+		if gather {
+			flusher.SetManualFlush(true)
+		}
 		return func(msg []byte) error { return s.MsgSend(&msg, drpcCodec{}) }, func() error {
+			if gather {
+				flusher.SetManualFlush(false)
+			}
 			if err := s.CloseSend(); err != nil {
 				return err
 			}

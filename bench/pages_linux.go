@@ -91,12 +91,12 @@ func (l pageList) fill() {
 // a line "cpu: 0" and lines "count:", "high_max:" and others for each CPU, in each zone of
 // each node. With several nodes it is none: a CPU uses hardly any but its own.
 func pageLists(zoneinfo string) []pageList {
-	if strings.Contains(zoneinfo, "Node 1,") {
-		return nil
-	}
 	var lists []pageList // by CPU
 	var l pageList
 	for line := range strings.Lines(zoneinfo) {
+		if strings.HasPrefix(line, "Node ") && !strings.HasPrefix(line, "Node 0,") {
+			return nil
+		}
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		var n int
 		if _, err := fmt.Sscan(value, &n); err != nil {

@@ -22,7 +22,8 @@ func (rawCodec) Name() string { return "raw" }
 func (rawCodec) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
 
 func (rawCodec) Unmarshal(data []byte, v any) error {
-	*v.(*[]byte) = append([]byte(nil), data...) // the data is the library's
+	p := v.(*[]byte)
+	*p = append((*p)[:0], data...) // the data is the library's
 	return nil
 }
 

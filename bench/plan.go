@@ -128,7 +128,7 @@ func sizeText(n int) string {
 // groups returns all of them, in the order of the report.
 func groups() []Group {
 	calls := []string{"rpc", "rpc-spin", "net-rpc", "ttrpc", "drpc", "grpc"}
-	calledStreams := []string{"rpc", "ttrpc", "drpc", "grpc"}
+	calledStreams := []string{"rpc", "ttrpc", "drpc", "drpc-gather", "grpc"}
 	trips := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue", "py-connection"}, calls...)
 	apart := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
