@@ -203,11 +203,12 @@ func (r *Report) writeConditions(p func(string, ...any)) {
 - A repetition during which the hypervisor gave more than %g%% of the CPUs to others
   was made again, up to %d times in all. The one from which it took the least counts,
   whatever its result, unless one failed: then that does.
-- Before each repetition each CPU's list of free pages is filled (Linux 6.7 and later, one
-  node, and memory enough), as it is in a stream that has gone on for a second. Else the list of the reader's CPU
-  keeps what was read, an eighth of the memory at most, while the writer gets pages
-  that are in no cache, and that a hypervisor may have taken away: up to ten times
-  slower for large messages, by luck.
+- Before each repetition each CPU's list of free pages is filled (Linux 6.7 and
+  later, one node, and memory enough), as it is in a stream that has gone on for a
+  second. Else the list of the reader's CPU keeps what was read, an eighth of the
+  memory at most, while the writer gets pages that are in no cache, and that a
+  hypervisor may have taken away: up to ten times slower for large messages, by
+  luck.
 - *Round trip*: a message there and back; the clock is read once a turn, which is
   part of the figure (about 25–50 ns). *To a process that sleeps*: before each
   one, the driver computes for %d us, so that the other side has gone to sleep; the
