@@ -78,5 +78,6 @@ type Record struct {
 	Error string  `json:"error,omitempty"`
 
 	Stolen  float64 `json:"stolen,omitempty"`  // share of the CPUs that the hypervisor gave to others meanwhile
-	Instead bool    `json:"instead,omitempty"` // another try counts instead of this one: with less stolen, or one that failed
+	Grown   int64   `json:"grown,omitempty"`   // bytes by which a CPU's list of free pages has grown meanwhile
+	Instead bool    `json:"instead,omitempty"` // another try counts instead of this one: less disturbed, or one that failed
 }

@@ -200,15 +200,12 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   beginning with another one. A measurement that does not end is killed and
   reported as failed. Every repetition is a line of
   [results.jsonl](performance/results.jsonl).
-- A repetition during which the hypervisor gave more than %g%% of the CPUs to others
-  was made again, up to %d times in all. The one from which it took the least counts,
-  whatever its result, unless one failed: then that does.
-- Before each repetition each CPU's list of free pages is filled (Linux 6.7 and
-  later, one node, and memory enough), as it is in a stream that has gone on for a
-  second. Else the list of the reader's CPU keeps what was read, an eighth of the
-  memory at most, while the writer gets pages that are in no cache, and that a
-  hypervisor may have taken away: up to ten times slower for large messages, by
-  luck.
+- A repetition during which the hypervisor gave more than %g%% of the CPUs to others,
+  or a CPU's list of free pages grew by more than %d MiB (then what goes through the
+  kernel meets pages that are in no cache, and that the hypervisor may have taken
+  away: up to ten times slower for large messages), was made again, up to %d times in
+  all. The one that was disturbed least counts, whatever its result, unless one
+  failed: then that does.
 - *Round trip*: a message there and back; the clock is read once a turn, which is
   part of the figure (about 25–50 ns). *To a process that sleeps*: before each
   one, the driver computes for %d us, so that the other side has gone to sleep; the
@@ -245,7 +242,7 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   share a CPU hand over in a few us, waking one on an idle virtual CPU takes tens
   of us. The spread shows it; ratios of sleeping mechanisms inherit it.
 
-`, r.Reps, r.Millis, r.Planned, 100*stolenLimit, stolenTries, pauseMicros, flying)
+`, r.Reps, r.Millis, r.Planned, 100*stolenLimit, grownLimit>>20, stolenTries, pauseMicros, flying)
 }
 
 // stolen returns which share of the CPUs the hypervisor gave to others during the

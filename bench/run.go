@@ -78,13 +78,13 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 		rec.Job = Job{Mech: name, Work: t.Work, Size: t.Size, Producers: t.Producers, Consumers: t.Consumers, Many: t.Many, Apart: t.Apart, Millis: t.millis(r.millis)}
 		record := func(is try, instead bool) error {
 			rec := rec
-			rec.Res, rec.Stolen, rec.Instead = is.res, is.stolen, instead
+			rec.Res, rec.Stolen, rec.Grown, rec.Instead = is.res, is.stolen, is.grown, instead
 			if is.err != nil {
 				rec.Error = is.err.Error()
 			}
 			return json.NewEncoder(r.records).Encode(rec)
 		}
-		took, err := undisturbed(ctx, stolenTime, func() { fillPageLists(ctx) },
+		took, err := undisturbed(ctx, lookAtMachine,
 			func() (Result, error) { return r.once(ctx, rec.Job) },
 			func(is try) error { return record(is, true) })
 		if err != nil {

@@ -8,38 +8,56 @@ import (
 // A hypervisor gives the CPUs of a virtual machine to others now and then, for
 // milliseconds at a time, and in some minutes for half of the time. A repetition that
 // meets this measures the hypervisor: one side waits for the other's CPU. So it is made
-// again. Which of the tries counts is not decided by its result, but by how much was
-// stolen from it.
+// again, and so is one that met new pages (pages.go). Which of the tries counts is not
+// decided by its result, but by how much it was disturbed.
 const (
 	stolenLimit = 0.03 // of the CPUs
 	stolenTries = 3
 )
+
+// machineState is what disturbs a repetition, so far.
+type machineState struct {
+	stolen, all time.Duration // of all CPUs
+	lists       []int64       // bytes in each CPU's list of free pages
+}
+
+func lookAtMachine() (m machineState) {
+	m.stolen, m.all = stolenTime()
+	m.lists = pageLists()
+	return m
+}
 
 // A try is one measurement for a repetition.
 type try struct {
 	res    Result
 	err    error
 	stolen float64 // share of the CPUs that the hypervisor gave to others meanwhile
+	grown  int64   // bytes by which a CPU's list of free pages has grown (pages.go)
 }
 
-// undisturbed prepares and measures until the CPUs were ours, but at most stolenTries
-// times, and gives done each try but the one that counts, which it returns: one that
-// failed, else that with the least stolen. cpus returns the time that was stolen so far,
-// and all time, of all CPUs.
-func undisturbed(ctx context.Context, cpus func() (stolen, all time.Duration), prepare func(), measure func() (Result, error), done func(try) error) (best try, err error) {
+// disturbed returns how much the try was disturbed; more than 1 is too much.
+func (t try) disturbed() float64 {
+	return max(t.stolen/stolenLimit, float64(t.grown)/grownLimit)
+}
+
+// undisturbed measures until the machine was ours, but at most stolenTries times, and
+// gives done each try but the one that counts, which it returns: one that failed, else
+// the one that was disturbed least. look tells what the machine has done so far.
+func undisturbed(ctx context.Context, look func() machineState, measure func() (Result, error), done func(try) error) (best try, err error) {
 	for n := range stolenTries {
-		prepare()
 		var t try
-		stolen, all := cpus()
+		before := look()
 		t.res, t.err = measure()
 		if ctx.Err() != nil {
 			return best, ctx.Err()
 		}
-		if s, a := cpus(); a > all {
-			t.stolen = float64(s-stolen) / float64(a-all)
+		after := look()
+		if after.all > before.all {
+			t.stolen = float64(after.stolen-before.stolen) / float64(after.all-before.all)
 		}
+		t.grown = grown(before.lists, after.lists)
 		worse := t
-		if n == 0 || t.err != nil || t.stolen < best.stolen {
+		if n == 0 || t.err != nil || t.disturbed() < best.disturbed() {
 			best, worse = t, best
 		}
 		if n > 0 {
@@ -47,7 +65,7 @@ func undisturbed(ctx context.Context, cpus func() (stolen, all time.Duration), p
 				return best, err
 			}
 		}
-		if best.stolen <= stolenLimit || best.err != nil {
+		if best.disturbed() <= 1 || best.err != nil {
 			break
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// The try with the least stolen counts, whatever it measured, and a failure counts in
+// The try that was disturbed least counts, whatever it measured, and a failure counts in
 // any case.
 func TestUndisturbed(t *testing.T) {
 	const much, little, none = 10 * time.Hour, 4 * time.Hour, time.Hour // of a hundred
@@ -17,6 +17,7 @@ func TestUndisturbed(t *testing.T) {
 	for name, c := range map[string]struct {
 		stolen []time.Duration // during each try
 		errs   []error
+		grown  []int64 // of a CPU's list
 		counts float64 // the try
 		tries  int
 	}{
@@ -24,20 +25,23 @@ func TestUndisturbed(t *testing.T) {
 		"ours at last":       {stolen: []time.Duration{much, none}, counts: 1, tries: 2},
 		"never ours":         {stolen: []time.Duration{much, little, much}, counts: 1, tries: 3},
 		"best at first":      {stolen: []time.Duration{little, much, much}, counts: 0, tries: 3},
+		"new pages":          {stolen: []time.Duration{none, none}, grown: []int64{grownLimit + 1, grownLimit}, counts: 1, tries: 2},
+		"both":               {stolen: []time.Duration{none, little, none}, grown: []int64{9 * grownLimit, 0, 2 * grownLimit}, counts: 1, tries: 3},
 		"failed":             {stolen: []time.Duration{much}, errs: []error{failed}, counts: 0, tries: 1},
 		"failed later, more": {stolen: []time.Duration{little, much}, errs: []error{nil, failed}, counts: 1, tries: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
 			var sum, total time.Duration
+			var lists int64
 			var tries int
 			var others []float64
-			took, err := undisturbed(t.Context(), func() (stolen, all time.Duration) { return sum, total }, func() {
-				sum += time.Hour // is none of the measurement's
-				total += time.Hour
-			}, func() (res Result, err error) {
+			took, err := undisturbed(t.Context(), func() machineState { return machineState{stolen: sum, all: total, lists: []int64{lists}} }, func() (res Result, err error) {
 				sum += c.stolen[tries]
 				total += 100 * time.Hour
+				if tries < len(c.grown) {
+					lists += c.grown[tries]
+				}
 				res.Rate = float64(tries)
 				if tries < len(c.errs) {
 					err = c.errs[tries]
@@ -61,10 +65,10 @@ func TestUndisturbed(t *testing.T) {
 func TestUndisturbedEnds(t *testing.T) {
 	is := is.New(t)
 	var sum time.Duration
-	stolen := func() (time.Duration, time.Duration) { return sum, 2 * sum }
+	stolen := func() machineState { return machineState{stolen: sum, all: 2 * sum} }
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	_, err := undisturbed(ctx, stolen, func() {}, func() (Result, error) {
+	_, err := undisturbed(ctx, stolen, func() (Result, error) {
 		sum += time.Hour
 		if tries++; tries == 2 {
 			cancel()
@@ -75,7 +79,7 @@ func TestUndisturbedEnds(t *testing.T) {
 	is.Equal(err, context.Canceled)
 	is.Equal(tries, 2)
 	full := errors.New("no space left")
-	_, err = undisturbed(t.Context(), stolen, func() {},
+	_, err = undisturbed(t.Context(), stolen,
 		func() (Result, error) { sum += time.Hour; return Result{}, nil }, func(try) error { return full })
 	is.Equal(err, full)
 }
