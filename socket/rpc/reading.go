@@ -84,7 +84,7 @@ func (r *reading) counts(calls int32) {
 	}
 }
 
-// waits notes how the caller of p waits from now on.
+// waits notes how the caller of p waits from now on. Precondition: link.mu is held.
 func (r *reading) waits(p *pending, how waiting) {
 	switch p.waiting {
 	case follows:
@@ -102,7 +102,7 @@ func (r *reading) waits(p *pending, how waiting) {
 }
 
 // mayLeave reports whether a reader may go without another in its place: whoever waits
-// for something follows, or will, and so reads on.
+// for something follows, or will, and so reads on. Precondition: link.mu is held.
 func (r *reading) mayLeave() bool {
 	return r.streams == 0 && (r.sleepers == 0 || r.followers > 0)
 }

@@ -383,16 +383,13 @@ func (x *session) end(call *Call, reply []byte, e *Error) error {
 		code, reply = e.Code, []byte(e.Text)
 	}
 	build := func(b []byte) []byte { return header{kindEnd, 0, uint16(code), call.id}.append(b) }
-	if call.reader == nil {
-		return x.wire.send(x.ctx, build, reply, call.ReplyFiles...)
-	}
-	waits := len(call.ReplyFiles) == 0 && len(reply) <= maxCopied
-	if waits && len(reply) <= tinyReply {
-		return x.wire.add(x.ctx, build, reply)
-	}
-	defer func() { call.reader.now = time.Now() }() // the next handler has not taken that
-	if waits {
-		return x.wire.add(x.ctx, build, reply)
+	if call.reader != nil {
+		if len(reply) > tinyReply || len(call.ReplyFiles) > 0 {
+			defer func() { call.reader.now = time.Now() }() // the next handler has not taken that
+		}
+		if len(reply) <= maxCopied && len(call.ReplyFiles) == 0 {
+			return x.wire.add(x.ctx, build, reply)
+		}
 	}
 	return x.wire.send(x.ctx, build, reply, call.ReplyFiles...)
 }
