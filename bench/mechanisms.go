@@ -117,7 +117,7 @@ var rivals = map[string][]string{
 	"socket": {"unixconn"}, "socket-buffer": {"unixconn-buffer"},
 	"pipe": {"ospipe"}, "pipe-buffer": {"ospipe-buffer"}, "pipe-raw": {"ospipe-raw"},
 	"relay": {"copy"}, "relay-socket": {"copy-socket"}, "queue-object": {"boost-mq"}, "fifo-object": {"mkfifo-object"},
-	"rpc": {"net-rpc", "ttrpc", "drpc", "grpc"}, "rpc-spin": {"net-rpc", "ttrpc", "drpc", "grpc"},
+	"rpc": {"net-rpc", "ttrpc", "drpc", "drpc-gather", "grpc"}, "rpc-spin": {"net-rpc", "ttrpc", "drpc", "grpc"},
 	"rpc-reuse":  {"net-rpc", "ttrpc", "drpc", "grpc"},
 	"shm-object": {"file-map", "py-shm"}, "shm": {"c-memcpy", "py-shm"}, "shm-idle": {"map-idle"}, "socket-object": {"net-object"}, "pipe-object": {"ospipe-object"},
 	"socket-idle": {"net-idle"}, "pipe-idle": {"ospipe-idle"},

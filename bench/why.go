@@ -9,7 +9,7 @@ func why(g Group, mech string) string {
 		return "64 KiB go out with one system call, about a thousand messages of a fixed size at a time, without a length. Our batch of 64 is claimed, published and counted on its own; our streams carry a length with each message."
 	}
 	if g.Work == Streamed {
-		return "Its receiver uses the memory of one message for the next; ours gives each to the handler, unless that brings a buffer (RecvInto)."
+		return "The receivers of gRPC and drpc use the memory of one message for the next, as ours does only into a buffer (RecvInto). What else, nobody has compared."
 	}
 	if text := reasons[mech]; text != "" {
 		return text
