@@ -113,6 +113,45 @@ func TestSendFrames(t *testing.T) {
 	is.Equal(string(m.Data), "and goes on")
 }
 
+// TryFlush sends what is buffered by itself, and does not wait where there is no room.
+func TestTryFlush(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, &ConnOptions{WriteBuffer: 1})   // the least there is
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // no other goroutine runs in between
+	a.TryFlush()
+	is.NoErr(a.SendBuffered(soon(t), []byte("x")))
+	is.True(a.out.buffered.Load())
+	a.TryFlush()
+	is.True(!a.out.buffered.Load())
+	m, err := b.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "x")
+
+	full, cancel := context.WithCancel(soon(t))
+	failed := make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			err = a.SendBuffered(full, make([]byte, 1000))
+		}
+		failed <- err
+	}()
+	eventually(t, "no room", a.out.waiting.Load)
+	cancel()
+	is.True(errors.Is(<-failed, context.Canceled))
+	a.TryFlush()
+	is.True(a.out.buffered.Load())
+}
+
+func TestSpinInForce(t *testing.T) {
+	is := is.New(t)
+	for _, c := range []struct{ option, set, want time.Duration }{{0, 0, 0}, {0, 5, 5}, {7, 5, 7}, {-1, 5, 0}} {
+		a, _ := pair(t, &ConnOptions{Spin: c.option})
+		a.SetSpin(c.set)
+		is.Equal(a.Spin(), c.want)
+	}
+}
+
 // A sender that never pauses, and never fills the buffer, holds nothing back.
 func TestSendBufferedGoesOutBehindAnEagerSender(t *testing.T) {
 	is := is.New(t)

@@ -17,8 +17,6 @@ import (
 
 	"github.com/matryer/is"
 	"golang.org/x/sys/unix"
-
-	"github.com/ipcctl/ipc/socket"
 )
 
 func TestBurst(t *testing.T) {
@@ -99,7 +97,7 @@ func TestBurstsKeepTheOrder(t *testing.T) {
 		case n%997 == 0:
 			msg = append(msg, make([]byte, maxCopied)...) // alone
 		case n%101 == 0:
-			time.Sleep(burstGap) // a pause
+			st.out.burst = burst{} // as after a pause
 		}
 		var files []*os.File
 		if n%3001 == 0 {
@@ -148,11 +146,7 @@ func TestBurstThatPauses(t *testing.T) {
 // for that.
 func TestBurstBeforeAWait(t *testing.T) {
 	is := is.New(t)
-	a, peer, err := socket.Pair()
-	is.NoErr(err)
-	defer peer.Close()
-	cl := NewClient(a)
-	defer cl.Close()
+	cl, _, peer := clientOf(t)
 	st, err := cl.Stream(soon(t), "/x", nil)
 	is.NoErr(err)
 	defer st.Close()

@@ -59,6 +59,18 @@ func connect(t testing.TB, s *Server) *Client {
 	return cl
 }
 
+// clientOf returns a client, its connection, and the other end, which is no server yet.
+func clientOf(t testing.TB) (cl *Client, c, peer *socket.Conn) {
+	t.Helper()
+	c, peer, err := socket.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cl = NewClient(c)
+	t.Cleanup(func() { cl.Close(); peer.Close() })
+	return cl, c, peer
+}
+
 // testServer has the methods that the tests call.
 func testServer() *Server {
 	s := &Server{}

@@ -3,6 +3,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -55,6 +56,15 @@ func TestErrorWithoutACode(t *testing.T) {
 	var e *Error
 	is.True(errors.As(err, &e))
 	is.Equal(*e, Error{CodeUnknown, "oh"})
+}
+
+// The window that PROTOCOL.md names is the one there is.
+func TestWindowOfTheProtocol(t *testing.T) {
+	is := is.New(t)
+	text, err := os.ReadFile("PROTOCOL.md")
+	is.NoErr(err)
+	is.Equal(initialWindow, 1_048_576)
+	is.Equal(bytes.Count(text, []byte("1,048,576")), 2)
 }
 
 // A message that cannot be sent takes nothing of the window.
@@ -145,11 +155,7 @@ func TestStreamThatBeginsTooLate(t *testing.T) {
 // A Recv whose context ends while the credit finds no room loses none of it.
 func TestCreditOutlivesItsRecv(t *testing.T) {
 	is := is.New(t)
-	a, peer, err := socket.Pair()
-	is.NoErr(err)
-	defer peer.Close()
-	cl := NewClient(a)
-	defer cl.Close()
+	cl, a, peer := clientOf(t)
 	s, err := cl.Stream(soon(t), "/flood", nil)
 	is.NoErr(err)
 	call, _ := next(t, peer)
