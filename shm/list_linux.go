@@ -108,6 +108,9 @@ func scanUsers(want map[inode][]int) *usage {
 	if self, err := os.Readlink("/proc/self/ns/pid"); err != nil || self != initialPidNamespace {
 		u.hidden++ // processes outside this pid namespace may share /dev/shm
 	}
+	if _, err := os.Lstat("/proc/1"); err != nil {
+		u.hidden++ // hidepid: others are not even listed, init included
+	}
 	dir, err := os.Open("/proc")
 	if err != nil {
 		u.hidden++ // nobody can be seen
