@@ -10,9 +10,13 @@
 // exactly one unless its taker dies with it in hand or the queue is removed. A
 // Put that failed delivered nothing; a Put killed halfway delivered once or not
 // at all. Get of a killed consumer loses what it had in hand, and Stats counts
-// it. A Lease of a killed consumer is redelivered within a quarter of a
-// second, out of order and with Attempts above 1. Order is otherwise
-// linearizable FIFO by commit. Messages of cooperating peers are never torn.
+// it. A Lease of a killed consumer is given back within a quarter of a second
+// by whoever waits on the queue meanwhile, and redelivered out of order and with
+// Attempts above 1. Order is otherwise linearizable FIFO by commit. Messages of
+// cooperating peers are never torn.
+//
+// A Queue is safe for concurrent use, a Lease or Reservation for one goroutine at
+// a time; each process opens the queue itself.
 //
 // A dead or stopped peer never blocks the others; what it can do is delay one
 // wake-up by a quarter of a second. A process that may write the memory and

@@ -10,7 +10,8 @@ import (
 // Get removes the oldest message and returns it, and waits while there is none.
 // A message is delivered to at most one Get; it is lost only if this process
 // dies with it in hand. It returns io.EOF, unwrapped, once the queue is closed
-// for writing and nothing can come any more.
+// for writing and nothing can come any more; otherwise ErrRemoved, os.ErrClosed,
+// ErrCorrupt, or the context's error.
 func (q *Queue) Get(ctx context.Context) ([]byte, error) { return q.GetInto(ctx, nil) }
 
 // GetInto is Get that stores the message in buf if its capacity suffices, and

@@ -8,9 +8,9 @@ import (
 )
 
 // A Lease is a message that this process has taken and not yet finished. It
-// ends with Ack or Nack; if the process dies first, the message goes back to
-// the queue at once. A lease has no time limit. One goroutine at a time may use
-// it.
+// ends with Ack or Nack; if the process dies first, whoever next waits on the
+// queue gives the message back. A lease has no time limit. One goroutine at a
+// time may use it.
 //
 //	queue ──Lease──▶ leased ──Ack──▶ gone
 //	  ▲                 │
@@ -26,8 +26,9 @@ type Lease struct {
 }
 
 // Lease takes the oldest message on condition that it is acknowledged, and
-// waits while there is none. It returns io.EOF, unwrapped, once the queue is
-// closed for writing, drained, and no lease of anybody is open.
+// waits while there is none, or no lane for the lease. It returns io.EOF,
+// unwrapped, once the queue is closed for writing, drained, and no lease of
+// anybody is open. Other errors are those of Get.
 //
 // Of an entry with several packed messages this handle leases one after the
 // other; the rest waits here until the handle is closed or its process dies.

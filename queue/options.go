@@ -21,11 +21,11 @@ type Options struct {
 	// 1 GiB.
 	MaxMessage int
 
-	// Memory is the budget for the messages' bytes, reserved at creation;
-	// 0 means enough for every entry to be as long as MaxMessage if 16 MiB do
-	// for that, else 1 KiB an entry and a pool of at least four of the longest
-	// messages. Long messages share the pool: when it is used up, the queue is
-	// full.
+	// Memory is the budget for the messages' bytes. It is reserved at
+	// creation, or less where every entry can be as long as MaxMessage with
+	// less; 0 means that if 16 MiB do for it, else 1 KiB an entry and a pool
+	// of at least four of the longest messages. Long messages share the pool:
+	// when it is used up, the queue is full.
 	Memory int
 
 	// EntrySize is how many bytes one entry holds without the pool, and so how

@@ -279,10 +279,11 @@ type Reservation struct {
 	held bool // data is private, for a message longer than one entry
 }
 
-// Reserve returns memory for a message of n bytes. The memory counts as used
-// from now on, but space in the queue is found by Commit. A message that does
-// not fit one entry gets private memory, and Commit copies it. With an error,
-// the reservation is one that has ended.
+// Reserve returns memory for a message of n bytes, and waits while no lane is
+// free for it. The memory counts as used from now on, but space in the queue is
+// found by Commit. A message that does not fit one entry gets private memory, and
+// Commit copies it. It returns ErrTooLarge, os.ErrClosed, ErrCorrupt or the
+// context's error, and then a reservation that has ended.
 func (q *Queue) Reserve(ctx context.Context, n int) (*Reservation, error) {
 	r := new(Reservation) // on the caller's stack: this function is inlined
 	return r, q.reserve(ctx, n, r)
@@ -314,7 +315,8 @@ func (q *Queue) reserve(ctx context.Context, n int, r *Reservation) error {
 func (r *Reservation) Bytes() []byte { return r.data }
 
 // Commit puts the message and ends the reservation. It waits while the
-// queue is full. On an error the message was not put.
+// queue is full. On an error the message was not put; errors are those of Put,
+// and ErrLeaseDone if the reservation has ended before.
 func (r *Reservation) Commit(ctx context.Context) error {
 	q, l, n := r.q, r.l, len(r.data)
 	if q == nil {

@@ -88,7 +88,9 @@ func wrap(op, name string, err error) error {
 // Create makes a queue and opens it. A plain name lives in shared memory, a
 // path is a regular file whose contents outlive all processes. The queue appears
 // whole or not at all, with all its memory reserved: a full file system is an
-// error here and never later. It returns os.ErrExist if the name is taken.
+// error here (ENOSPC) and never later. It returns os.ErrExist if the name is
+// taken, as by an earlier run: Open or Remove that one. An invalid name (ErrName)
+// or option is refused before anything is made.
 func Create(name string, o *Options) (*Queue, error) {
 	q, err := create(name, o)
 	return q, wrap("create", name, err)
@@ -171,9 +173,10 @@ func (g *geometry) init(mem []byte) error {
 	return nil
 }
 
-// Open opens an existing queue. It returns os.ErrNotExist, os.ErrPermission,
-// ErrNotQueue, ErrVersion or ErrCorrupt for what it cannot use, and ErrBusy if
-// every lane belongs to a living process.
+// Open opens an existing queue, which has the options that it was made with;
+// those given here are ignored, pass nil. It returns os.ErrNotExist,
+// os.ErrPermission, ErrName, ErrNotQueue, ErrVersion or ErrCorrupt for what it
+// cannot use, and ErrBusy if every lane belongs to a living process.
 func Open(name string, _ *Options) (*Queue, error) {
 	q, err := open(name)
 	return q, wrap("open", name, err)
@@ -200,7 +203,8 @@ func notQueue(err error) error {
 }
 
 // Anonymous makes a queue without a name. It lives as long as a process has it
-// open; File hands it over, FromFile opens it there.
+// open; File hands it over, FromFile opens it there. Errors are those of Create;
+// MaxAttempts is refused, since dead letters need a name.
 func Anonymous(o *Options) (*Queue, error) {
 	const name = "(anonymous)"
 	g, err := o.plan()
@@ -219,7 +223,7 @@ func Anonymous(o *Options) (*Queue, error) {
 }
 
 // FromFile opens the queue behind a descriptor received from another process,
-// as File gave it. f stays the caller's.
+// as File gave it. f stays the caller's. Errors are those of Open.
 func FromFile(f *os.File) (*Queue, error) {
 	reg, err := shm.FromFile(f, nil)
 	if err != nil {
