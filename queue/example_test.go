@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/ipcctl/ipc/queue"
@@ -21,9 +22,16 @@ func Example() {
 	defer queue.Remove(name)
 	defer jobs.Close()
 
-	jobs.Put(ctx, []byte("resize 1.png"))
-	jobs.Put(ctx, []byte("resize 2.png"))
-	jobs.CloseWrite()
+	for _, job := range []string{"resize 1.png", "resize 2.png"} {
+		if err := jobs.Put(ctx, []byte(job)); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	if err := jobs.CloseWrite(); err != nil { // Messages ends
+		fmt.Println(err)
+		return
+	}
 
 	// Usually in another process, after queue.Open(name, nil).
 	for msg, err := range jobs.Messages(ctx) {
@@ -46,20 +54,35 @@ func ExampleQueue_Lease() {
 		return
 	}
 	defer jobs.Close()
-	jobs.Put(ctx, []byte("charge card 17"))
-
-	job, err := jobs.Lease(ctx)
-	if err != nil {
+	if err := jobs.Put(ctx, []byte("charge card 17")); err != nil {
 		fmt.Println(err)
 		return
 	}
-	// If the process dies here, another consumer gets the job.
-	fmt.Printf("%s, delivery %d\n", job.Bytes(), job.Attempts())
-	job.Nack() // failed: once more, please
-
-	job, _ = jobs.Lease(ctx)
-	fmt.Printf("%s, delivery %d\n", job.Bytes(), job.Attempts())
-	job.Ack()
+	if err := jobs.CloseWrite(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for { // or: for job, err := range jobs.Leases(ctx)
+		job, err := jobs.Lease(ctx)
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		// If the process dies here, another consumer gets the job.
+		fmt.Printf("%s, delivery %d\n", job.Bytes(), job.Attempts())
+		if job.Attempts() == 1 {
+			err = job.Nack() // failed: once more, please
+		} else {
+			err = job.Ack()
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
 	// Output:
 	// charge card 17, delivery 1
 	// charge card 17, delivery 2
@@ -97,7 +120,7 @@ func ExampleQueue_Reserve() {
 		fmt.Println(err)
 		return
 	}
-	msg, _ := q.Get(ctx)
-	fmt.Println(string(msg))
-	// Output: hello
+	msg, err := q.Get(ctx)
+	fmt.Println(string(msg), err)
+	// Output: hello <nil>
 }
