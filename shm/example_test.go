@@ -20,7 +20,10 @@ func Example() {
 	}
 	defer shm.Remove(w.Name())
 	defer w.Close()
-	w.WriteAt([]byte("hello"), 0)
+	if _, err := w.WriteAt([]byte("hello"), 0); err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	r, err := shm.OpenReader(w.Name(), nil) // in any other process
 	if err != nil {
@@ -29,9 +32,9 @@ func Example() {
 	}
 	defer r.Close()
 	b := make([]byte, 5)
-	r.ReadAt(b, 0)
-	fmt.Println(string(b))
-	// Output: hello
+	_, err = r.ReadAt(b, 0)
+	fmt.Println(string(b), err)
+	// Output: hello <nil>
 }
 
 func ExampleCreate_init() {
@@ -65,8 +68,12 @@ func ExampleCell() {
 		fmt.Println(err)
 		return
 	}
-	cell.Store(context.Background(), position{1, 2})
-	cell.Store(context.Background(), position{3, 4})
+	for _, p := range []position{{1, 2}, {3, 4}} {
+		if err := cell.Store(context.Background(), p); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
 	p, n, err := cell.Load()
 	fmt.Println(p, n, err)
 	// Output: {3 4} 2 <nil>
@@ -89,11 +96,12 @@ func ExampleRegion_Mutex() {
 		// Locked, but the last owner died inside: make the data whole again.
 		err = mutex.Repaired()
 	}
-	fmt.Println(err)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	fmt.Println(mutex.Unlock())
-	// Output:
-	// <nil>
-	// <nil>
+	// Output: <nil>
 }
 
 func ExampleShareableList() {
@@ -104,8 +112,11 @@ func ExampleShareableList() {
 	}
 	defer shm.Remove(l.Name())
 	defer l.Close()
-	l.Set(1, 43)
-	items, _ := l.Items() // in Python: list(ShareableList(name=...))
-	fmt.Println(items...)
-	// Output: text 43 2.5 true <nil> [114 97 119]
+	if err := l.Set(1, 43); err != nil {
+		fmt.Println(err)
+		return
+	}
+	items, err := l.Items() // in Python: list(ShareableList(name=...))
+	fmt.Println(items, err)
+	// Output: [text 43 2.5 true <nil> [114 97 119]] <nil>
 }
