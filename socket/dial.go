@@ -24,7 +24,8 @@ type DialOptions struct {
 	// anybody can take, root and the own user.
 	Policy *acl.Policy
 
-	// Allow decides as well, if it is not nil: nil trusts the server.
+	// Allow decides as well, if there is one: it trusts the server by returning
+	// nil. Other errors are made to wrap os.ErrPermission.
 	Allow func(acl.Subject) error
 
 	// AuthKey proves to the server that we know the key, and demands the same

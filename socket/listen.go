@@ -40,10 +40,12 @@ type ListenOptions struct {
 	// Policy decides who may "connect" to "socket:" + the absolute path (or
 	// "socket:@name"), before a byte is read. Nil admits everyone whom the
 	// socket's mode admits; on an abstract name, which has none, root and the
-	// own user.
+	// own user. It is one policy for good: one that changes, an acl.Watcher's,
+	// is asked by Allow.
 	Policy *acl.Policy
 
-	// Allow decides as well, if it is not nil: nil admits. It must not block.
+	// Allow decides as well, if there is one: it admits by returning nil. Other
+	// errors are made to wrap os.ErrPermission. It must not block.
 	Allow func(acl.Subject) error
 
 	// AuthKey makes peers prove that they know it, and proves it to them, as

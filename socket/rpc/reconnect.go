@@ -38,10 +38,12 @@ func (s State) String() string {
 
 // ClientOptions are what a client can be told.
 type ClientOptions struct {
-	// Dial makes a connection. [Dial] sets it.
+	// Dial makes each connection. Nil: socket.Dial to the client's address, with
+	// the options Socket.
 	Dial func(ctx context.Context) (*socket.Conn, error)
 
-	// Socket are the options of Dial, with policy, authentication and limits.
+	// Socket has policy, authentication and limits; it is of no use beside Dial.
+	// With Wait, a call waits for the server to come up, as long as it may take.
 	Socket *socket.DialOptions
 
 	// MinBackoff and MaxBackoff bound the pause before the next attempt after
@@ -54,10 +56,10 @@ type ClientOptions struct {
 	OnState func(State, error)
 }
 
-// Dial returns a client of the server at addr. It connects with the first
-// call, and again with the next one after a connection was lost: a call makes
-// one attempt, after the pause that earlier failures have earned, and an
-// idempotent one as many as its context allows.
+// Dial returns a client of the server at addr, at once. It connects with the
+// first call, and again with the next one after a connection was lost: a call
+// makes one attempt, after a pause if earlier ones failed, and an idempotent one
+// as many as its context allows. The caller closes the client.
 func Dial(addr string, o *ClientOptions) *Client {
 	if o == nil {
 		o = &ClientOptions{}

@@ -26,9 +26,12 @@ const DefaultMaxCalls = 1024
 
 // Handler answers calls of a method.
 //
-// Serve returns the reply, or an error, preferably an [*Error]. ctx ends when
-// the caller gives up, its deadline passes, its connection is lost or the
-// server stops waiting. The call is valid until Serve returns.
+// Serve returns the reply, or an error, preferably an [*Error]. Of others the
+// caller gets the text, with CodeDeadline, CodeCanceled or CodeDenied if they wrap
+// context.DeadlineExceeded, context.Canceled or os.ErrPermission, and otherwise
+// CodeUnknown. ctx ends when the caller gives up, its deadline passes, its
+// connection is lost or the server stops waiting. The call is valid until Serve
+// returns. Calls run concurrently, also those of one connection.
 type Handler interface {
 	Serve(ctx context.Context, call *Call) ([]byte, error)
 }
@@ -43,7 +46,8 @@ func (f HandlerFunc) Serve(ctx context.Context, call *Call) ([]byte, error) { re
 // value works.
 type Server struct {
 	// Policy decides whether the peer may "call" "rpc:" + the method. Nil
-	// leaves that to whoever admitted the connection.
+	// leaves that to whoever admitted the connection, and to handlers: those of
+	// a policy that changes ask an acl.Watcher about Call.Peer.
 	Policy *acl.Policy
 
 	// MaxCalls limits the calls of one connection that run at once; further
@@ -71,8 +75,10 @@ type method struct {
 	pace           pace
 }
 
-// Handle makes h answer calls of the method name, such as "/app.Orders/Get".
-// It panics on an empty or over-long name, and on one that is taken.
+// Handle makes h answer calls of the method name, such as "/app.Orders/Get"
+// (patterns of a policy go by the slashes). It may be called while the server
+// serves. It panics on an empty name, one of more than MaxMethodLen bytes, and one
+// that is taken.
 func (s *Server) Handle(name string, h Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +99,8 @@ func (s *Server) HandleFunc(name string, f func(ctx context.Context, call *Call)
 }
 
 // Serve answers the calls of everyone whom l admits. It returns an error
-// wrapping ErrClosed after Shutdown, or why accepting failed.
+// wrapping ErrClosed after Shutdown, which closes l, or why accepting failed.
+// Several listeners may be served at a time.
 func (s *Server) Serve(l *socket.Listener) error {
 	if !s.enlist(l) {
 		return ErrClosed
@@ -180,10 +187,10 @@ func (s *Server) end(x *session, err error) {
 	s.idle.Done()
 }
 
-// Shutdown stops accepting, asks clients for no new calls, lets those under
+// Shutdown closes the listeners, asks clients for no new calls, lets those under
 // way finish, and closes the connections. When ctx ends first, the calls'
 // contexts end, and Shutdown returns an error wrapping ctx.Err() without
-// waiting for handlers that ignore that.
+// waiting for handlers that ignore that. The server can't be used again.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
