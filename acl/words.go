@@ -97,8 +97,9 @@ const (
 
 var kindNames = [numKinds]string{"socket", "rpc", "shm", "queue", "pipe"}
 
-// kindActions are the actions that the modules ask about, for each kind. A
-// rule with another combination never applies: Lint says so.
+// kindActions are the actions that have a meaning for each kind: POLICIES.md
+// says who asks about them. A rule with another combination never applies, if
+// programs keep to this: Lint says so.
 var kindActions = [numKinds]actionSet{
 	kindSocket: actionOf("connect") | actionOf("send") | actionOf("receive") | actionOf("open") | actionOf("create") | actionOf("remove") | actionOf("admin"),
 	kindRPC:    actionOf("call") | actionOf("send") | actionOf("receive") | actionOf("admin"),
