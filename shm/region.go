@@ -183,8 +183,9 @@ type Reader struct{ *segment }
 
 // Create makes the segment name with size zeroed bytes, whole or not at all:
 // its space is reserved, Options.Init has run, and only then the name appears.
-// A name that exists is os.ErrExist; too little space is ENOSPC, now and never
-// later as a fault.
+// It stays until Remove. A name that exists is os.ErrExist; too little space is
+// ENOSPC, now and never later as a fault; ErrName and ErrSize say that the name or
+// the size is none.
 //
 // name is a segment name of up to MaxName bytes of [A-Za-z0-9._-] without a leading
 // dot, or "" for a generated one of Python's kind (psm_xxxxxxxx), or a file
@@ -225,7 +226,9 @@ func createGenerated(size int, o *Options) (*Region, error) {
 
 // Open attaches to an existing segment for reading and writing. A segment
 // that has no size yet (its creator is between open and ftruncate) is waited
-// for up to AttachTimeout. A failed Open changes and removes nothing.
+// for up to AttachTimeout. A failed Open changes and removes nothing; its error
+// is os.ErrNotExist, os.ErrPermission, ErrName, ErrNotSegment, or ErrSize for a
+// segment that stays empty.
 func Open(name string, o *Options) (*Region, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), AttachTimeout)
 	defer cancel()
@@ -241,7 +244,7 @@ func OpenContext(ctx context.Context, name string, o *Options) (*Region, error) 
 	return &Region{s}, nil
 }
 
-// OpenReader attaches for reading only. It waits like Open.
+// OpenReader attaches for reading only. It waits and fails like Open.
 func OpenReader(name string, o *Options) (*Reader, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), AttachTimeout)
 	defer cancel()
