@@ -1,7 +1,6 @@
 package acl
 
 import (
-	"errors"
 	"hash/maphash"
 	"math/bits"
 	"slices"
@@ -83,11 +82,6 @@ type mark struct {
 	next    int32 // in marks, -1 ends
 }
 
-// maxMarks bounds what rules with large sets on both sides spell out to.
-const maxMarks = 1 << 21
-
-var errTooLarge = errors.New("the rules spell out to more than 2097152 combinations of subjects and resources: use groups and ** instead of large sets")
-
 // The root of relative names of each kind, and the one of absolute names.
 func relativeRoot(k kind) int32 { return 1 + int32(k)*2 }
 func absoluteRoot(k kind) int32 { return 2 + int32(k)*2 }
@@ -117,8 +111,9 @@ func cellHash(key uint64) uint64 {
 	return h ^ h>>32
 }
 
-// compile builds the index from the rules.
-func (p *Policy) compile() error {
+// compile builds the index from the rules, which spell out to maxSpelled
+// combinations at most.
+func (p *Policy) compile() {
 	x := &p.index
 	x.seed = maphash.MakeSeed()
 	x.nodes = make([]node, 1+2*numKinds)
@@ -132,13 +127,9 @@ func (p *Policy) compile() error {
 			for _, w := range r.who {
 				x.enter(at, rest, w.item, r)
 			}
-			if x.numMarks > maxMarks {
-				return errTooLarge
-			}
 		}
 	}
 	x.gather()
-	return nil
 }
 
 // gather copies the segments of the edges to one place, where they take less

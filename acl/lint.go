@@ -152,13 +152,17 @@ func (r *rule) coveredBy(candidates []*rule, budget *int) (*rule, string) {
 	return nil, ""
 }
 
-// covers reports whether c applies wherever r does.
+// covers reports whether c applies wherever r does. It gives up, as one that
+// doesn't, when the budget is spent.
 func (c *rule) covers(r *rule, budget *int) bool {
 	if r.actions&^c.actions != 0 {
 		return false
 	}
 	for _, m := range r.who {
 		found := false
+		if *budget < 0 {
+			return false
+		}
 		for _, n := range c.who {
 			*budget--
 			if n.item.kind == whoAny || n.item.kind == m.item.kind && n.item.id == m.item.id {
@@ -172,6 +176,9 @@ func (c *rule) covers(r *rule, budget *int) bool {
 	}
 	for _, m := range r.resources {
 		found := false
+		if *budget < 0 {
+			return false
+		}
 		for _, n := range c.resources {
 			*budget--
 			if n.item.covers(&m.item) {

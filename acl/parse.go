@@ -19,6 +19,7 @@ const (
 	maxDepth    = 16       // of includes
 	maxProblems = 20       // errors that are reported
 	maxMembers  = 1 << 16  // of a set, spelled out
+	maxSpelled  = 1 << 21  // members of all sets and rules, spelled out, and combinations
 )
 
 // Parse compiles a policy from its text, or from its JSON form if the first
@@ -47,7 +48,10 @@ type builder struct {
 	files    []string
 	seen     map[string]bool // by path: true while being read
 	total    int
+	spelled  int   // members that sets brought to sets and rules
+	combined int64 // subjects times resources, of all rules
 	problems []error
+	tooLarge bool // reading ends
 
 	sets map[string]*setState
 }
@@ -87,10 +91,11 @@ func (b *builder) build(name string, text []byte) (*Policy, error) {
 func (b *builder) problem(s *source, at int, err error) {
 	if !b.full() {
 		b.problems = append(b.problems, s.errorAt(at, err))
+		b.tooLarge = err == errTooLarge
 	}
 }
 
-func (b *builder) full() bool { return len(b.problems) >= maxProblems }
+func (b *builder) full() bool { return b.tooLarge || len(b.problems) >= maxProblems }
 
 // readSource reads one file, and those that it includes.
 func (b *builder) readSource(name string, text []byte, depth int) {

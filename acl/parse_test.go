@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -162,6 +163,57 @@ func TestParseLimits(t *testing.T) {
 	}
 	_, err = Parse("wide.acl", []byte(wide.String()+"allow @w put @r"))
 	is.True(errors.Is(err, errTooLarge))
+}
+
+// TestParseSpellsOutWithinBounds: a set is short where it is named and long where
+// it is spelled out, so a policy of a megabyte could ask for any amount of memory.
+func TestParseSpellsOutWithinBounds(t *testing.T) {
+	var set strings.Builder
+	set.WriteString("set @all = uid:0")
+	for i := range 60_000 {
+		fmt.Fprintf(&set, ",uid:%d", i+1)
+	}
+	set.WriteByte('\n')
+	square := func(times int) string { // each line spells out to 1.4 million
+		var b strings.Builder
+		for name, item := range map[string]string{"@w": "uid:", "@r": "queue:q"} {
+			fmt.Fprintf(&b, "set %s = %s0", name, item)
+			for i := range 1200 {
+				fmt.Fprintf(&b, ",%s%d", item, i+1)
+			}
+			b.WriteByte('\n')
+		}
+		return b.String() + strings.Repeat("allow @w put @r\n", times)
+	}
+	numbered := func(format string) string {
+		var b strings.Builder
+		for i := range 500 {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	for name, text := range map[string]string{
+		"rules":           set.String() + strings.Repeat("allow @all put queue:a\n", 500),
+		"a rule":          set.String() + "allow @all" + strings.Repeat(",@all", 500) + " put queue:a\n",
+		"sets":            set.String() + numbered("set @s%d = @all\n"),
+		"both sides":      square(2),
+		"both sides once": square(1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Parse("large.acl", []byte(text))
+			runtime.ReadMemStats(&after)
+			is.Equal(errors.Is(err, errTooLarge), name != "both sides once")
+			if err != nil {
+				is.Equal(len(SyntaxErrors(err)), 1) // and not once for each line that follows
+			}
+			if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 500 {
+				t.Errorf("reading %d KiB took %d MiB", len(text)>>10, mib)
+			}
+		})
+	}
 }
 
 func TestCanonicalForm(t *testing.T) {

@@ -51,17 +51,10 @@ func (b *builder) resolve(name string) *Policy {
 			}
 		}
 	}
-	if err := p.compile(); err != nil {
-		for i := range b.rules {
-			if r := &b.rules[i]; !r.isCase { // the first one stands for all
-				b.problem(r.src, r.at, err)
-				break
-			}
-		}
-	}
 	if len(b.problems) > 0 {
 		return nil
 	}
+	p.compile()
 	p.hash = hashOf(p.canonical(false))
 	return p
 }
@@ -143,6 +136,9 @@ func (b *builder) addMember(s *setState, text string) error {
 			return fmt.Errorf("set %s has a fault", text)
 		}
 		inner.used = true
+		if err := b.spell(inner); err != nil {
+			return err
+		}
 		whos, resources = inner.who, inner.resources
 	case text == "any":
 		return fmt.Errorf(`"any" in a set: write it in the rules instead`)
@@ -194,6 +190,18 @@ func (b *builder) findSet(name string) (*setState, error) {
 	return nil, unknown("set", name, slices.Sorted(maps.Keys(b.sets)))
 }
 
+var errTooLarge = fmt.Errorf("sets and rules spell out to more than %d members, or combinations of subjects and resources: "+
+	"use groups and ** instead of large sets", maxSpelled)
+
+// spell accounts for the members of a set that is about to be spelled out where
+// it is named: there it is short, and may be named any number of times.
+func (b *builder) spell(s *setState) error {
+	if b.spelled += len(s.who) + len(s.resources); b.spelled > maxSpelled {
+		return errTooLarge
+	}
+	return nil
+}
+
 // rule resolves one rule, noting its problems.
 func (b *builder) rule(raw *rawRule) (r rule, ok bool) {
 	r.Rule = Rule{Effect: raw.effect, File: raw.src.name, Line: raw.line, Column: raw.column}
@@ -210,6 +218,10 @@ func (b *builder) rule(raw *rawRule) (r rule, ok bool) {
 				return r, false
 			}
 			s.used = true
+			if err := b.spell(s); err != nil {
+				b.problem(raw.src, it.at, err)
+				return r, false
+			}
 			for _, w := range s.who {
 				r.who = append(r.who, member[who]{w, &s.set})
 			}
@@ -239,6 +251,10 @@ func (b *builder) rule(raw *rawRule) (r rule, ok bool) {
 				return r, false
 			}
 			s.used = true
+			if err := b.spell(s); err != nil {
+				b.problem(raw.src, it.at, err)
+				return r, false
+			}
 			for _, p := range s.resources {
 				r.resources = append(r.resources, member[pattern]{p, &s.set})
 			}
@@ -254,6 +270,10 @@ func (b *builder) rule(raw *rawRule) (r rule, ok bool) {
 			}
 			r.resources = append(r.resources, member[pattern]{p, nil})
 		}
+	}
+	if b.combined += int64(len(r.who)) * int64(len(r.resources)); b.combined > maxSpelled {
+		b.problem(raw.src, raw.at, errTooLarge)
+		return r, false
 	}
 	r.Text = raw.effect.String() + " " + joinItems(raw.who) + " " + strings.Join(r.actions.names(), ", ") + " " + joinItems(raw.resources)
 	return r, true
