@@ -36,8 +36,8 @@ type Options struct {
 	// Lanes is how many operations, leases and reservations can be under way at
 	// a time in all processes together; 0 means 64, the most is 4,096. Each open
 	// queue has one or two, up to four while its goroutines operate at the same
-	// time, and one more for each lease and reservation. It gives back what it
-	// had more when it has waited for a while, or is closed.
+	// time, and one more for each lease and reservation. What it no longer
+	// needs it gives back when it has waited for a while, or is closed.
 	Lanes int
 
 	// MaxAttempts is after how many deliveries by Lease without an Ack a

@@ -61,7 +61,8 @@ func (r *Reader) read(f func()) (err error) {
 	return nil
 }
 
-// Stats reads the queue's numbers.
+// Stats reads the queue's numbers. It returns os.ErrClosed, or ErrCorrupt if the
+// memory is gone.
 func (r *Reader) Stats() (s Stats, err error) {
 	err = r.read(func() { s = r.q.r.stats(r.q.holderAlive) })
 	return s, err
@@ -73,11 +74,12 @@ type Peeked struct {
 	Data     []byte    // the first bytes of the message
 	Size     int       // of the whole message in bytes
 	Attempts int       // deliveries so far by Lease
-	Put      time.Time // when it was put, if sampled, else zero
+	Put      time.Time // when it was put, of one message in 64; else zero
 }
 
 // Peek returns up to max of the oldest messages that are waiting, and the first
-// limit bytes of each. Messages that are taken meanwhile may be missing.
+// limit bytes of each. Messages that are taken meanwhile may be missing. Errors
+// are those of Stats.
 func (r *Reader) Peek(max, limit int) (msgs []Peeked, err error) {
 	if limit < 0 {
 		limit = 0

@@ -32,8 +32,8 @@ type Stats struct {
 	ClosedWrite bool      `json:"closed_write"`
 	Created     time.Time `json:"created"`
 
-	// TimeInQueue counts sampled messages by the time they waited: element i
-	// those below 1<<i ns and not below half of that.
+	// TimeInQueue counts sampled messages, one in 64, by the time they waited:
+	// element i those below 1<<i ns and not below half of that.
 	TimeInQueue []uint64 `json:"time_in_queue_log2_ns"`
 	Sampled     uint64   `json:"sampled"`
 

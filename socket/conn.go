@@ -100,11 +100,11 @@ func (c *Conn) SetSpin(d time.Duration) {
 // Spin returns the ConnOptions.Spin in force; zero also if it says never.
 func (c *Conn) Spin() time.Duration { return time.Duration(max(c.spin.Load(), 0)) }
 
-// SetMemory has memory asked for what messages of more than 16 KiB go to, n bytes
-// each, where RecvInto was given less: for those who know when a message is done with, as
-// package rpc does. What it returns belongs to the message, if its capacity
-// suffices; else the connection allocates. It is called during Recv. SetMemory
-// must not be called while one is under way.
+// SetMemory makes Recv ask memory for the n bytes of each message of more than
+// 16 KiB that does not fit what RecvInto was given: for those who know when a
+// message is done with, as package rpc does. What memory returns belongs to the
+// message, if its capacity suffices; else the connection allocates. SetMemory must
+// not be called while a Recv is under way.
 func (c *Conn) SetMemory(memory func(n int) []byte) { c.in.fr.SetMemory(memory) }
 
 // Peer returns who is at the other end, as the kernel told when the connection

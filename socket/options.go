@@ -40,18 +40,18 @@ type ConnOptions struct {
 	// wholly, while Recv waits for it. Zero: as long as its context allows.
 	FrameTimeout time.Duration
 
-	// Spin is for how long Recv polls the socket before it sleeps, at most;
-	// seldom twice as long, to find out whether it would pay again. It spares
-	// the wake-up when the peer answers within microseconds and both have a
-	// CPU to themselves. It costs that CPU meanwhile, goroutines of this
-	// process included that want it, and is given up while it does not pay.
-	// Where it pays, the connection takes two more descriptors on Linux.
+	// Spin is for how long Recv polls the socket before it sleeps, at most (now
+	// and then twice as long, to find out whether that would pay again). It
+	// spares the wake-up when the peer answers within microseconds and both
+	// have a CPU to themselves. Meanwhile it costs that CPU, which other
+	// goroutines of the process may want, and is given up while it does not
+	// pay. Where it pays, the connection takes two more descriptors on Linux.
 	//
 	// 50 microseconds is plenty, and the most while other connections of the
-	// process poll too. Zero: only while a message of 16 KiB or more
+	// process poll too. Zero: Recv polls only while a message of 16 KiB or more
 	// is on its way, when the other side is copying the next part of it, for up
-	// to 200; or as package rpc finds best where that uses the connection. Below
-	// zero: never.
+	// to 200 microseconds; package rpc chooses for the connections that it
+	// uses. Below zero: never.
 	Spin time.Duration
 
 	// WriteBuffer is the kernel's buffer for what the peer has not yet read,

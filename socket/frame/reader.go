@@ -57,9 +57,10 @@ func NewReader(src io.Reader, limit int) *Reader {
 // SetLimit changes the limit for messages whose header has not been read yet.
 func (r *Reader) SetLimit(limit int) { r.limit = limitOf(limit) }
 
-// SetMemory has memory asked for what messages of more than 16 KiB go to where the
-// caller's buffer is too small. What it returns belongs to the message, if its
-// capacity suffices; else the Reader allocates, as the bytes arrive.
+// SetMemory makes the Reader ask memory for the n bytes of each message of more
+// than 16 KiB that does not fit the caller's buffer. What memory returns belongs to
+// the message, if its capacity suffices; else the Reader allocates, as the bytes
+// arrive.
 func (r *Reader) SetMemory(memory func(n int) []byte) { r.memory = memory }
 
 // Offset returns how many bytes of the stream the messages returned so far

@@ -426,7 +426,8 @@ type Call struct {
 	// one that keeps them sets Files to nil.
 	Files []*os.File
 
-	// ReplyFiles go with the reply, and are closed after it was sent.
+	// ReplyFiles go with the reply, and are closed afterwards, also if the
+	// handler returns an error or nobody waits for the reply.
 	ReplyFiles []*os.File
 
 	x      *session
@@ -451,9 +452,9 @@ func (c *Call) Peer() acl.Subject { return c.x.peer }
 func (c *Call) OneWay() bool { return c.flags&flagOneWay != 0 }
 
 // ReuseData lets the memory that Data is in be used again, once the handler has
-// returned and its reply was sent. A handler calls it that keeps no part of Data; the
-// reply may be one. With requests of 16 KiB to 2 MiB that spares most of what a call
-// costs; with others it has no effect.
+// returned and its reply was sent. Only a handler that keeps no part of Data may call
+// it; the reply may be such a part. With requests of 16 KiB to 2 MiB that spares most
+// of what a call costs; with others it has no effect.
 func (c *Call) ReuseData() { c.reuse = true }
 
 // start prepares a call that was admitted.
