@@ -71,7 +71,8 @@ type ListenOptions struct {
 	MaxConnsPerUID int
 
 	// Refused is told of every connection that was turned away, and why, if it
-	// is not nil. It must not block.
+	// is not nil; the peer is not, it finds the connection closed. It must not
+	// block.
 	Refused func(acl.Subject, error)
 
 	// Conn are the options of the connections.
@@ -132,8 +133,9 @@ type Listener struct {
 //
 // On Linux the socket file has its final mode from the start, and no length of
 // path is too long. Errors wrap EADDRINUSE (a live socket), os.ErrExist
-// (another kind of file), os.ErrPermission, os.ErrNotExist (the directory),
-// ErrPathTooLong, os.ErrInvalid.
+// (another kind of file, or a lock file of another program, such as mysqld's),
+// os.ErrPermission, os.ErrNotExist (the directory), ErrPathTooLong,
+// os.ErrInvalid.
 func Listen(addr string, o *ListenOptions) (*Listener, error) {
 	if err := checkAddr(addr); err != nil {
 		return nil, opError("listen", addr, err)
