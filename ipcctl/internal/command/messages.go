@@ -99,6 +99,9 @@ func asJSON(msg []byte) messageJSON {
 // message writes one received message to stdout at once: with a newline, or
 // the bytes alone with --raw, or as a line of JSON.
 func (c *call) message(msg []byte) error {
+	if c.ctx.Err() != nil { // a queue that holds many, or a file that takes all, keeps nobody waiting
+		return context.Cause(c.ctx)
+	}
 	if c.json() {
 		return c.print(asJSON(msg))
 	}

@@ -98,7 +98,8 @@ func run(line []string, s Streams) error {
 	if err != nil {
 		return explain(name, err)
 	}
-	out := bufio.NewWriter(stdout{s.Out})
+	to := &stdout{s.Out, context.Background()}
+	out := bufio.NewWriter(to)
 	paint, width := terminal(s.Out)
 	switch {
 	case req.version:
@@ -136,6 +137,7 @@ func run(line []string, s Streams) error {
 			c := &call{flags: cc, ctx: context.Background(), in: s.In, out: out, err: s.Err, paint: paint, width: width}
 			if !n.instant {
 				c.ctx = untilSignal()
+				to.ctx = c.ctx
 			}
 			failed = n.guarded(c)
 			if err := c.flush(); failed == nil && err != nil {

@@ -53,13 +53,13 @@ func shmDump(c *call) error {
 	}
 	part := io.NewSectionReader(seg, from, length)
 	if as == "text" {
-		_, err := io.Copy(visible{c.out}, part)
+		_, err := io.Copy(visible{c.out}, c.reading(part))
 		fmt.Fprintln(c.out)
 		return err
 	}
 	d := hex.Dumper(c.out)
 	defer d.Close()
-	_, err = io.Copy(d, part)
+	_, err = io.Copy(d, c.reading(part))
 	return err
 }
 

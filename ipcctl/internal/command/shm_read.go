@@ -51,10 +51,10 @@ func shmRead(c *call) error {
 	}
 	part := io.NewSectionReader(seg, from, length)
 	if !c.json() {
-		_, err := io.Copy(c.out, part)
+		_, err := io.Copy(c.out, c.reading(part))
 		return err
 	}
-	data, err := io.ReadAll(part)
+	data, err := io.ReadAll(c.reading(part))
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,11 @@ func socketServe(c *call) error {
 		return s.serveCalls(l, calls)
 	}
 	ctx, cancel := context.WithCancelCause(c.ctx)
+	defer func() {
+		if c.ctx.Err() != nil { // its proper end, also if nobody took what it printed last
+			c.out.Reset(io.Discard)
+		}
+	}()
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	defer cancel(nil)

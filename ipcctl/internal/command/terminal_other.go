@@ -4,7 +4,6 @@ package command
 
 import (
 	"errors"
-	"io"
 	"os"
 )
 
@@ -14,6 +13,6 @@ func dieOf(os.Signal)          {}
 
 func catchBrokenPipe() {}
 
-type stdout struct{ io.Writer }
+func readerGone(err error) error { return err }
 
 func interruptSelf() error { return errors.ErrUnsupported }

@@ -4,7 +4,6 @@ package command
 
 import (
 	"errors"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -42,15 +41,12 @@ func stopSignals() []os.Signal {
 // concerned, as they would be if the signal were ignored.
 func catchBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// stdout is where data goes. A reader that has gone ends the verb as SIGPIPE would.
-type stdout struct{ io.Writer }
-
-func (s stdout) Write(p []byte) (int, error) {
-	n, err := s.Writer.Write(p)
+// readerGone makes the error about a reader that has gone the end by SIGPIPE.
+func readerGone(err error) error {
 	if errors.Is(err, syscall.EPIPE) {
-		err = signalled{syscall.SIGPIPE}
+		return signalled{syscall.SIGPIPE}
 	}
-	return n, err
+	return err
 }
 
 // dieOf ends the process by the signal that it was sent, as a process does
