@@ -68,10 +68,19 @@ func (p *place) longPath(used string, err error) error {
 	if used == p.path {
 		return err
 	}
-	if _, serr := os.Stat("/proc/self/fd"); serr != nil {
-		return fmt.Errorf("%d bytes, limit %d without /proc: %w", len(p.path), maxSunPath, ErrPathTooLong)
+	if !hasProc() {
+		return needsProc(p.path)
 	}
 	return err
+}
+
+func hasProc() bool {
+	_, err := os.Stat("/proc/self/fd")
+	return err == nil
+}
+
+func needsProc(path string) error {
+	return fmt.Errorf("%d bytes, limit %d without /proc: %w", len(path), maxSunPath, ErrPathTooLong)
 }
 
 // permit gives the socket file its group and what the umask took from its
@@ -103,21 +112,27 @@ func (p *place) permit(st *unix.Stat_t, mode uint32, gid int) error {
 	return nil
 }
 
-// connect connects fd to the socket at the place. It returns a bare errno.
+// connect connects fd to the socket at the place, and to no other that its path
+// may lead to by now. It returns a bare errno.
 func (p *place) connect(fd int) error {
-	if len(p.path) <= maxSunPath {
-		return sysConnect(fd, p.path)
+	err := connectLong(fd, p.dir, p.name)
+	if err == unix.ENOENT && len(p.path) <= maxSunPath { // without /proc
+		err = sysConnect(fd, p.path)
 	}
-	return connectLong(fd, p.dir, p.name)
+	return err
 }
 
 // sysConnectPath connects fd to path, whatever its length. It returns a bare
-// errno.
+// errno, or ErrPathTooLong.
 func sysConnectPath(fd int, path string) error {
 	if len(path) <= maxSunPath {
 		return sysConnect(fd, path)
 	}
-	return connectLong(fd, unix.AT_FDCWD, path)
+	err := connectLong(fd, unix.AT_FDCWD, path)
+	if err == unix.ENOENT && !hasProc() {
+		return needsProc(path)
+	}
+	return err
 }
 
 // connectLong reaches the socket by way of its own inode, to which connect

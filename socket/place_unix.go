@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 //
 //	dir/name         the socket, and while its owner lives
 //	dir/name.lock    locked by flock(2); "binding", then "device inode" of the socket
-//	dir/name.stale   a dead socket, for the moment between rename and unlink
+//	dir/.hash.stale  a dead socket, for the moment between rename and unlink
 //	dir/.hash.new    a socket whose name is too long to bind, until it is renamed
 type place struct {
 	dir  int
@@ -48,7 +49,11 @@ type ownership struct {
 const foreignGrace = time.Second
 
 func openPlace(path string) (place, error) {
-	dir, name := filepath.Dir(path), filepath.Base(path)
+	// Not cleaned: the kernel, which binds the path, goes through links to "..".
+	dir, name := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
 	fd, err := retry(func() (int, error) {
 		return unix.Open(dir, openDir|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
@@ -58,15 +63,26 @@ func openPlace(path string) (place, error) {
 	return place{dir: fd, path: path, name: name}, nil
 }
 
-// beside returns the name of a companion file. Where the socket's own name
+// lockName returns the name of the lock file. Where the socket's own name
 // leaves no room for a suffix, a hash stands for it.
-func (p *place) beside(suffix string) string {
-	const nameMax = 255
+func (p *place) lockName() string {
+	const nameMax, suffix = 255, ".lock"
 	if len(p.name)+len(suffix) <= nameMax {
 		return p.name + suffix
 	}
+	return p.hidden(12, suffix)
+}
+
+// aside is a name for a dead socket until it is unlinked.
+func (p *place) aside() string { return p.hidden(6, ".stale") }
+
+// short is a name for the socket until it gets its own.
+func (p *place) short() string { return p.hidden(6, ".new") }
+
+// hidden returns a name of n bytes of a hash, which nobody else gives to a file.
+func (p *place) hidden(n int, suffix string) string {
 	sum := sha256.Sum256([]byte(p.name))
-	return fmt.Sprintf(".%x%s", sum[:12], suffix)
+	return fmt.Sprintf(".%x%s", sum[:n], suffix)
 }
 
 // stat looks at a file beside the socket, or at the socket itself.
@@ -84,7 +100,7 @@ func isSocket(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFSOC
 // takeLock locks the place, or returns EADDRINUSE. The owner unlinks the lock
 // file before it unlocks it, so a lock counts only if its file is still there.
 func (p *place) takeLock() (int, error) {
-	name := p.beside(".lock")
+	name := p.lockName()
 	for {
 		fd, err := retry(func() (int, error) {
 			return unix.Openat(p.dir, name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
@@ -120,7 +136,13 @@ func (p *place) lockFile(fd int, name string) (bool, error) {
 	if err != nil {
 		return false, os.NewSyscallError("flock", err)
 	}
-	return p.has(name, inodeOf(&st)), nil
+	if !p.has(name, inodeOf(&st)) {
+		return false, nil
+	}
+	if !isNote(fd) {
+		return false, fmt.Errorf("lock file %q is another program's, remove it if that has ended: %w", p.path+".lock", os.ErrExist)
+	}
+	return true, nil
 }
 
 // has reports whether the file called name is the one that id tells of.
@@ -151,13 +173,35 @@ func (id inode) String() string { return fmt.Sprintf("%d %d", id.dev, id.ino) }
 // noted returns what the lock's last owner wrote: a socket, or that it was
 // about to make one.
 func noted(lock int) (id inode, binding bool) {
-	var buf [noteLen]byte
-	n, _ := unix.Pread(lock, buf[:], 0)
-	text := strings.TrimSpace(string(buf[:max(n, 0)]))
+	text := strings.TrimSpace(string(readNote(lock)))
 	dev, ino, _ := strings.Cut(text, " ")
 	id.dev, _ = strconv.ParseUint(dev, 10, 64)
 	id.ino, _ = strconv.ParseUint(ino, 10, 64)
 	return id, text == noteBinding
+}
+
+// isNote reports whether a lock file is one of ours, and not that of a program
+// which has one of the same name and doesn't lock it (mysqld, postgres). An
+// owner that was killed early has written nothing, one that a power failure
+// ended perhaps zeros.
+func isNote(lock int) bool {
+	note := readNote(lock)
+	if len(note) != noteLen {
+		return len(note) == 0
+	}
+	id, binding := noted(lock)
+	return binding || string(bytes.TrimSpace(note)) == id.String() || len(bytes.Trim(note, "\x00")) == 0
+}
+
+// readNote returns what is in a lock file, as much of it as shows whether it is
+// longer than a note.
+func readNote(lock int) []byte {
+	var buf [noteLen + 1]byte
+	n, err := retry(func() (int, error) { return unix.Pread(lock, buf[:], 0) })
+	if err != nil {
+		return buf[:] // not a note
+	}
+	return buf[:n]
 }
 
 // clear makes room for a new socket: nothing may be there, or a socket that is
@@ -195,17 +239,11 @@ func (p *place) clear(lock int) error {
 
 // sweep removes what an owner left that was killed between two steps.
 func (p *place) sweep() {
-	for _, name := range []string{p.beside(".stale"), p.short()} {
+	for _, name := range []string{p.aside(), p.short()} {
 		if st, err := p.stat(name); err == nil && isSocket(&st) {
 			_ = unix.Unlinkat(p.dir, name, 0)
 		}
 	}
-}
-
-// short is a name for the socket until it gets its own.
-func (p *place) short() string {
-	sum := sha256.Sum256([]byte(p.name))
-	return fmt.Sprintf(".%x.new", sum[:6])
 }
 
 // probe returns nil if the socket refuses connections, or is gone.
@@ -216,8 +254,13 @@ func (p *place) probe() error {
 	}
 	defer unix.Close(fd)
 	switch err := p.connect(fd); err {
-	case unix.ECONNREFUSED, unix.ENOENT:
+	case unix.ECONNREFUSED:
 		return nil
+	case unix.ENOENT:
+		if _, err := p.stat(p.name); err == unix.ENOENT {
+			return nil
+		}
+		return fmt.Errorf("the socket there can't be reached to tell whether it is alive: %w", unix.EADDRINUSE)
 	case nil, unix.EAGAIN, unix.EINPROGRESS:
 		return fmt.Errorf("a live socket answers there: %w", unix.EADDRINUSE)
 	case unix.EPROTOTYPE:
@@ -238,8 +281,10 @@ func (p *place) unlink(id inode) error {
 	if err != nil {
 		return &os.PathError{Op: "stat", Path: p.path, Err: err}
 	}
-	aside := p.beside(".stale")
-	if err := unix.Renameat(p.dir, p.name, p.dir, aside); err != nil {
+	aside := p.aside()
+	if err := unix.Renameat(p.dir, p.name, p.dir, aside); err == unix.ENOENT {
+		return nil
+	} else if err != nil {
 		return &os.PathError{Op: "rename", Path: p.path, Err: err}
 	}
 	st, err = p.stat(aside)
@@ -336,14 +381,16 @@ func (o *ownership) remove() error {
 }
 
 // release unlinks the lock file, if it is still ours, and lets go of the lock.
-// Precondition: the socket file is removed.
+// Precondition: the socket file is removed. If it could not be, the lock file
+// stays, and goes on telling whose it was.
 func (o *ownership) release() {
 	if !o.held {
 		return
 	}
-	name := o.place.beside(".lock")
+	name := o.place.lockName()
+	id, _ := noted(o.lock)
 	var st unix.Stat_t
-	if unix.Fstat(o.lock, &st) == nil && o.place.has(name, inodeOf(&st)) {
+	if !o.place.has(o.place.name, id) && unix.Fstat(o.lock, &st) == nil && o.place.has(name, inodeOf(&st)) {
 		_ = unix.Unlinkat(o.place.dir, name, 0)
 	}
 	o.abandon()
@@ -424,7 +471,7 @@ func adopt(addr string, lock *os.File) (ownership, error) {
 	}
 	id, _ := noted(fd)
 	own := ownership{place: p, lock: fd, self: id, held: true}
-	if current, err := p.lockFile(fd, p.beside(".lock")); err != nil || !current {
+	if current, err := p.lockFile(fd, p.lockName()); err != nil || !current {
 		own.abandon()
 		return ownership{}, fmt.Errorf("%q is not locked by what was received: %w", addr+".lock", errors.Join(os.ErrInvalid, err))
 	}
