@@ -2,9 +2,9 @@ package command
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"unicode/utf8"
@@ -16,10 +16,22 @@ import (
 // the short header.
 const messageLimit = 1<<31 - 1
 
+// bound is how many bytes a message may have where it goes, and the error of more.
+type bound struct {
+	bytes int
+	err   error
+}
+
+// exceeded is the error about a message on stdin that is longer. How much longer, nobody
+// has read.
+func (b bound) exceeded() error {
+	return fmt.Errorf("stdin: more than %s in one message: %w", formatSize(int64(b.bytes)), b.err)
+}
+
 // each calls send for every message of the command line: the arguments, each
 // as it is; without any, stdin as one message; with --lines, every line of it.
-// ctx ends the wait for stdin.
-func (c *call) each(ctx context.Context, args []string, send func([]byte) error) error {
+// most bounds what is read of stdin for one, and ctx ends the wait for it.
+func (c *call) each(ctx context.Context, args []string, most bound, send func([]byte) error) error {
 	lines := c.bool("lines")
 	switch {
 	case len(args) > 0:
@@ -30,13 +42,13 @@ func (c *call) each(ctx context.Context, args []string, send func([]byte) error)
 		}
 		return nil
 	case !lines:
-		msg, err := c.wholeStdin(ctx)
+		msg, err := c.wholeStdin(ctx, most)
 		if err != nil {
 			return err
 		}
 		return send(msg)
 	}
-	return c.eachLine(ctx, send)
+	return c.eachLine(ctx, most, send)
 }
 
 // stdin returns stdin as something that ctx ends too: a terminal, or a pipe whose
@@ -52,32 +64,43 @@ func (c *call) stdin(ctx context.Context) io.Reader {
 }
 
 // wholeStdin reads stdin as one message.
-func (c *call) wholeStdin(ctx context.Context) ([]byte, error) {
-	msg, err := io.ReadAll(io.LimitReader(c.stdin(ctx), messageLimit+1))
-	if err == nil && len(msg) > messageLimit {
-		err = errors.New("stdin: a message can't be larger than 2GiB")
+func (c *call) wholeStdin(ctx context.Context, most bound) ([]byte, error) {
+	msg, err := io.ReadAll(io.LimitReader(c.stdin(ctx), int64(most.bytes)+1))
+	if err == nil && len(msg) > most.bytes {
+		err = most.exceeded()
 	}
 	return msg, err
 }
 
+// readLine returns the next line, with its newline if it has one.
+func readLine(in *bufio.Reader, most bound) (line []byte, err error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		if line = append(line, part...); len(bytes.TrimSuffix(line, []byte("\n"))) > most.bytes {
+			return nil, most.exceeded()
+		}
+		if err != bufio.ErrBufferFull {
+			return line, err
+		}
+	}
+}
+
 // eachLine calls send for every line of stdin, without its newline.
-func (c *call) eachLine(ctx context.Context, send func([]byte) error) error {
+func (c *call) eachLine(ctx context.Context, most bound, send func([]byte) error) error {
 	in := bufio.NewReaderSize(c.stdin(ctx), 64<<10)
 	for {
-		line, err := in.ReadBytes('\n')
-		if n := len(line); n > 0 {
-			if line[n-1] == '\n' {
-				line = line[:n-1]
-			}
+		line, err := readLine(in, most)
+		if err != nil && err != io.EOF { // what has come of a line is none
+			return err
+		}
+		line, whole := bytes.CutSuffix(line, []byte("\n"))
+		if whole || len(line) > 0 {
 			if err := send(line); err != nil {
 				return err
 			}
 		}
 		if err == io.EOF {
 			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 }

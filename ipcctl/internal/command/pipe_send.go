@@ -29,10 +29,12 @@ func pipeSendVerb() *node {
 				return pipeAdvice(err)
 			}
 			defer w.Close()
+			most := bound{pipe.MaxAtomic, pipe.ErrMessageSize}
 			if exclusive {
+				most.bytes = messageLimit
 				w.SetLimit(messageLimit)
 			}
-			return c.each(ctx, c.args()[1:], func(msg []byte) error { return pipeAdvice(w.Send(ctx, msg)) })
+			return pipeAdvice(c.each(ctx, c.args()[1:], most, func(msg []byte) error { return w.Send(ctx, msg) }))
 		},
 	}
 }

@@ -11,7 +11,7 @@ func queuePutVerb() *node {
 		usage: "put messages into a queue",
 		args:  "NAME [MESSAGE...]",
 		about: "Each argument is a message; without any, stdin is one. It waits while the queue\n" +
-			"is full.",
+			"is full; --timeout bounds that for each message anew.",
 		flags: []cli.Flag{linesFlag, timeoutFlag},
 		examples: []example{
 			{"ipcctl queue put jobs one 'number two'", "two messages"},
@@ -24,7 +24,8 @@ func queuePutVerb() *node {
 				return c.queueAdvice(err)
 			}
 			defer q.Close()
-			return c.each(c.ctx, c.args()[1:], func(msg []byte) error { return c.queueAdvice(c.put(q, msg)) })
+			most := bound{q.MaxMessage(), queue.ErrTooLarge}
+			return c.queueAdvice(c.each(c.ctx, c.args()[1:], most, func(msg []byte) error { return c.put(q, msg) }))
 		},
 	}
 }

@@ -31,7 +31,8 @@ func shmWriteVerb() *node {
 				return shmAdvice(err)
 			}
 			defer region.Close()
-			return c.each(c.ctx, c.args()[1:], func(msg []byte) error {
+			most := bound{max(region.Size()-from, 0), fmt.Errorf("they don't fit %q, which has %d", region.Name(), region.Size())}
+			return c.each(c.ctx, c.args()[1:], most, func(msg []byte) error {
 				_, err := region.WriteAt(msg, int64(from))
 				if errors.Is(err, io.ErrShortWrite) {
 					return fmt.Errorf("%d bytes at offset %d don't fit %q, which has %d",

@@ -67,6 +67,15 @@ func maxMessageFlag() cli.Flag {
 	return sizeFlag("max-message", "refuse messages larger than this", socket.DefaultMaxMessage)
 }
 
+// maxMessage reads that flag.
+func (c *call) maxMessage() (bound, error) {
+	n, err := c.size("max-message")
+	if err == nil && n < 1 {
+		err = usagef("--max-message 0: want at least 1 byte")
+	}
+	return bound{min(n, messageLimit), socket.ErrTooLarge}, err
+}
+
 // socketAdvice says what to do about the common faults of sockets.
 func socketAdvice(err error) error {
 	switch {

@@ -47,12 +47,12 @@ func socketCall(c *call) error {
 	if err != nil {
 		return err
 	}
-	request, err := c.request()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := c.within()
 	defer cancel()
+	request, err := c.request(ctx)
+	if err != nil {
+		return c.callAdvice(err)
+	}
 	conn, err := dial(ctx)
 	if err != nil {
 		return err
@@ -89,14 +89,18 @@ func (c *call) checkCall() error {
 }
 
 // request reads the request. A stream's is empty where stdin holds messages.
-func (c *call) request() (request []byte, err error) {
+func (c *call) request(ctx context.Context) (request []byte, err error) {
 	args := c.args()[2:]
 	if len(args) == 0 && c.bool("lines") {
 		return nil, nil
 	}
+	most, err := c.maxMessage()
 	if len(args) > 0 {
 		request = []byte(args[0])
-	} else if request, err = c.wholeStdin(c.ctx); err != nil {
+	} else if err == nil {
+		request, err = c.wholeStdin(ctx, most)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if c.str("body") == "json" && len(request) > 0 && !json.Valid(request) {
@@ -108,6 +112,10 @@ func (c *call) request() (request []byte, err error) {
 // stream prints what the method sends, and sends it the lines of stdin at the
 // same time.
 func (c *call) stream(ctx context.Context, client *rpc.Client, method string, request []byte) error {
+	most, err := c.maxMessage()
+	if err != nil {
+		return err
+	}
 	s, err := client.Stream(ctx, method, request)
 	if err != nil {
 		return err
@@ -118,7 +126,7 @@ func (c *call) stream(ctx context.Context, client *rpc.Client, method string, re
 	go func() {
 		var err error
 		if c.bool("lines") {
-			err = c.eachLine(ctx, func(line []byte) error { return s.Send(ctx, line) })
+			err = c.eachLine(ctx, most, func(line []byte) error { return s.Send(ctx, line) })
 		}
 		if err == nil {
 			err = s.CloseSend(ctx)

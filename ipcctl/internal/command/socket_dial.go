@@ -22,7 +22,7 @@ func (c *call) dialer() (func(context.Context) (*socket.Conn, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := c.size("max-message")
+	most, err := c.maxMessage()
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (c *call) dialer() (func(context.Context) (*socket.Conn, error), error) {
 		p := c.progress("waiting for the server", 0)
 		defer p.clear()
 		conn, err := socket.Dial(ctx, c.arg(0), &socket.DialOptions{
-			Wait: c.bool("wait"), AuthKey: key, AllowMD5: c.bool("md5"), Conn: socket.ConnOptions{MaxMessage: limit, MaxFiles: -1},
+			Wait: c.bool("wait"), AuthKey: key, AllowMD5: c.bool("md5"), Conn: socket.ConnOptions{MaxMessage: most.bytes, MaxFiles: -1},
 		})
 		return conn, socketAdvice(err)
 	}, nil

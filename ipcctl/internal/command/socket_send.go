@@ -43,17 +43,21 @@ func socketSend(c *call) error {
 	}
 	defer conn.Close()
 	answered := false
-	return c.each(ctx, c.args()[1:], func(msg []byte) error {
+	most, err := c.maxMessage()
+	if err != nil {
+		return err
+	}
+	return socketAdvice(c.each(ctx, c.args()[1:], most, func(msg []byte) error {
 		answer, err := exchange(ctx, conn, msg, !c.bool("no-reply"))
 		if !answered && (errors.Is(err, io.EOF) || errors.Is(err, socket.ErrPeerClosed)) {
 			err = fmt.Errorf("%s: %w", c.arg(0), errHungUp)
 		}
 		if err != nil || c.bool("no-reply") {
-			return socketAdvice(err)
+			return err
 		}
 		answered = true
 		return c.message(answer)
-	})
+	}))
 }
 
 // exchange sends a message and, if asked to, waits for the answer.

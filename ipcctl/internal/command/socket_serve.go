@@ -135,10 +135,11 @@ func (s *server) options() (*socket.ListenOptions, error) {
 	if o.Mode, err = c.mode(); err != nil {
 		return nil, err
 	}
-	if o.Conn.MaxMessage, err = c.size("max-message"); err != nil {
+	most, err := c.maxMessage()
+	if err != nil {
 		return nil, err
 	}
-	o.Conn.MaxFiles = -1
+	o.Conn.MaxMessage, o.Conn.MaxFiles = most.bytes, -1
 	o.AuthKey, err = c.authKey()
 	o.AllowMD5 = c.bool("md5")
 	return o, err

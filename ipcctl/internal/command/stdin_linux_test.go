@@ -34,7 +34,7 @@ func TestWaitForStdin(t *testing.T) {
 		{[]string{"shm", "write", segment}, false},
 		{[]string{"socket", "send", echo}, true},
 		{[]string{"socket", "send", echo, "--lines"}, true},
-		{[]string{"socket", "call", rpc, "/echo"}, false},
+		{[]string{"socket", "call", rpc, "/echo"}, true},
 		{[]string{"socket", "call", rpc, "/echo", "--stream", "--lines"}, true},
 		{[]string{"pipe", "send", fifo}, true},
 	} {
@@ -72,5 +72,58 @@ func TestWaitForStdin(t *testing.T) {
 		out.Close()
 		is.Equal(r.code, 5)
 		is.True(strings.Contains(r.err, "deadline exceeded"))
+	}
+}
+
+// TestPartOfALine: a line that an interrupt cuts short is no message, and one that is
+// longer than a message may be is read no further.
+func TestPartOfALine(t *testing.T) {
+	is := is.New(t)
+	name := newQueue(t, "--max-message", "1KiB")
+	in, out, err := os.Pipe()
+	is.NoErr(err)
+	defer out.Close()
+	cmd := command(t, "queue", "put", name, "--lines", "--timeout", "0")
+	cmd.Stdin = in
+	b := launch(t, "", cmd)
+	in.Close()
+	_, err = out.WriteString("whole\npart")
+	is.NoErr(err)
+	for must(t, "", "queue", "tail", name) == "" {
+		is.NoErr(t.Context().Err())
+	}
+	is.Equal(b.interrupt(t), -1)
+	is.Equal(must(t, "", "queue", "tail", name), "whole\n")
+
+	zeros, err := os.Open("/dev/zero")
+	is.NoErr(err)
+	defer zeros.Close()
+	echo, _ := serving(t, "--echo")
+	rpc, _ := serving(t, "--method", "/echo")
+	fifo, segment := newFIFO(t), segmentName(t)
+	must(t, "", "shm", "create", "--size", "4096", "--name", segment)
+	start(t, "", "pipe", "recv", fifo, "--follow")
+	for _, c := range []struct {
+		line []string
+		text string
+	}{
+		{[]string{"queue", "put", name}, "more than 1KiB in one message: message too large (ipcctl queue stat " + name},
+		{[]string{"queue", "put", name, "--lines"}, "more than 1KiB"},
+		{[]string{"shm", "write", segment, "--offset", "96"}, "more than 3.9KiB in one message: they don't fit"},
+		{[]string{"socket", "send", echo}, "more than 1MiB"},
+		{[]string{"socket", "send", echo, "--lines", "--max-message", "1KiB"}, "more than 1KiB"},
+		{[]string{"socket", "call", rpc, "/echo"}, "--max-message allows more"},
+		{[]string{"socket", "call", rpc, "/echo", "--stream", "--lines"}, "--max-message allows more"},
+		{[]string{"pipe", "send", fifo}, "--exclusive lifts"},
+	} {
+		cmd := command(t, c.line...)
+		cmd.Stdin = zeros
+		r := finish(t, cmd)
+		if r.code != 1 || !strings.Contains(r.err, c.text) {
+			t.Errorf("%v: status %d, want 1 and %q: %s", c.line, r.code, c.text, r.err)
+		}
+	}
+	for _, verb := range []string{"serve", "send"} {
+		fails(t, 2, []string{"socket", verb, echo, "--max-message", "0"}, "--max-message 0")
 	}
 }
