@@ -47,8 +47,8 @@ func Create(path string, o *CreateOptions) (*FIFO, error) {
 func (f *FIFO) Path() string { return f.path }
 
 // Remove removes the FIFO. Where it is gone, or something else has taken its
-// path, nothing is removed and the error wraps os.ErrNotExist. Who has it open
-// keeps it.
+// path, nothing is removed and the error wraps os.ErrNotExist. Processes that have
+// it open keep it.
 //
 // Between the check and the removal lies an instant in which a process that
 // may write to the directory could exchange the two.

@@ -125,8 +125,8 @@ type Listener struct {
 // Listen makes a socket at addr, a path or on Linux "@name", and listens.
 //
 // A path belongs to one listener. As long as it lives it holds a lock on the
-// file path + ".lock", which the kernel releases if the process dies. Who gets
-// the lock replaces a socket file left behind by a dead one, after making sure
+// file path + ".lock", which the kernel releases if the process dies. Whoever
+// gets the lock replaces a socket file left behind by a dead one, after making sure
 // that nobody answers there; a socket that some program made without the lock
 // is given a second to prove itself alive. What is not a socket is never
 // touched.

@@ -10,7 +10,7 @@
 //	Event       set, reset, wait
 //
 // Guaranteed, on every system: a process that is killed at any instruction
-// leaves no lock that others wait for, and no permit lost. Who waits notices a
+// leaves no lock that others wait for, and no permit lost. A waiter notices a
 // death within 250 ms, usually within a few. A process that is stopped keeps
 // what it has; every wait ends with its ctx. There is never a second owner.
 //
