@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/ipcctl/ipc/queue"
 	"github.com/urfave/cli/v2"
@@ -67,11 +68,17 @@ func (c *call) deadLetters(use func([]byte) error) error {
 		return usagef("--count %d: want at least 1", count)
 	}
 	d, err := queue.Open(queue.DeadName(c.arg(0)), nil)
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return advise(err, "only a queue created with --max-attempts has dead letters")
 	}
+	if err != nil {
+		return c.queueAdvice(err)
+	}
 	defer d.Close()
-	for n := 0; count == 0 || n < count; n++ {
+	if !c.set("count") { // and not what comes meanwhile, of workers that fail again
+		count = d.Len()
+	}
+	for range count {
 		lease, err := d.TryLease()
 		if errors.Is(err, queue.ErrEmpty) {
 			return nil

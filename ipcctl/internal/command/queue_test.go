@@ -1,6 +1,8 @@
 package command_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -126,6 +128,43 @@ func TestQueueDeadLetters(t *testing.T) {
 	fail2 := newQueue(t)
 	fails(t, 3, []string{"queue", "dead", fail2}, "--max-attempts")
 	fails(t, 2, []string{"queue", "dead", name, "--count", "0"}, "at least 1")
+}
+
+// TestQueueRequeueEnds: what workers fail with again, while dead letters are put back, is
+// not put back once more.
+func TestQueueRequeueEnds(t *testing.T) {
+	is := is.New(t)
+	name := newQueue(t, "--max-attempts", "1")
+	q, err := queue.Open(name, nil)
+	is.NoErr(err)
+	defer q.Close()
+	const letters = 500
+	for range letters {
+		is.NoErr(q.TryPut([]byte("poison")))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			l, err := q.Lease(ctx)
+			if err == nil {
+				err = l.Nack()
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	dead, err := queue.Open(queue.DeadName(name), nil)
+	is.NoErr(err)
+	defer dead.Close()
+	for dead.Len() < letters {
+		is.NoErr(t.Context().Err())
+	}
+	is.Equal(must(t, "", "queue", "requeue", name), fmt.Sprintln(letters))
+	cancel()
+	is.True(errors.Is(<-ended, context.Canceled))
 }
 
 func TestQueueInFile(t *testing.T) {
