@@ -14,7 +14,7 @@ import (
 type FileAccess struct {
 	Resource string `json:"resource"`
 	// Mode is what stat shows. If there are entries, its group bits are the
-	// mask, the most that any entry gives.
+	// mask, the most that any entry gives; or execute, if none gives anything.
 	Mode fs.FileMode `json:"mode"`
 	// Group is what the file's own group may do, 0 to 7 as in a mode. It is
 	// the mode's group bits unless there are entries.
@@ -70,6 +70,13 @@ func modeOf(user, group, other uint8) fs.FileMode {
 const (
 	permRead  = 4
 	permWrite = 2
+
+	// permExecute is what nobody gets and asks for. As a mask it gives nothing,
+	// and yet has the entries looked at: where a mode's group bits are empty,
+	// the kernel takes it that no entry gives anything, and lets those whom an
+	// entry shuts out have what others have (Linux fs/namei.c,
+	// acl_permission_check).
+	permExecute = 1
 )
 
 // filePerms are the permissions that the kernel asks for when a process does
@@ -237,6 +244,9 @@ func (d *deriver) derive(resource string) FileAccess {
 	d.dropIdle(other)
 	if len(d.out.Entries) > 0 {
 		mask |= d.out.Group
+		if mask == 0 {
+			mask = permExecute // an empty one would have the kernel skip the entries
+		}
 	} else {
 		mask = d.out.Group
 	}
@@ -342,6 +352,12 @@ func (a FileAccess) withoutEntries(why string) FileAccess {
 	lost := slices.Clone(a.Entries)
 	slices.SortStableFunc(lost, func(x, y AccessEntry) int { return cmp.Compare(y.Perm, x.Perm) })
 	a.Warnings = slices.Clone(a.Warnings)
+	if perm := uint8(a.Mode) & 7 &^ other; perm != 0 {
+		a.Warnings = append(a.Warnings, fmt.Sprintf("%s: anybody else loses %s, or those with less would get it", why, permString(perm)))
+	}
+	if perm := a.Group &^ group; perm != 0 {
+		a.Warnings = append(a.Warnings, fmt.Sprintf("%s: the file's group loses %s, or those with less would get it", why, permString(perm)))
+	}
 	for _, e := range lost {
 		if e.Perm&^other != 0 {
 			a.Warnings = append(a.Warnings, fmt.Sprintf("%s: %s %d gets no entry, and loses %s", why, e.Kind, e.ID, permString(e.Perm&^other)))

@@ -20,6 +20,8 @@ func TestFileAccess(t *testing.T) {
 		{"the file's group", "allow gid:901 connect socket:/run/s", "socket:/run/s", "user::rw-,group::-w-,other::---", nil},
 		{"all but one user", "allow any connect socket:/run/s\ndeny uid:7 connect socket:/run/s", "socket:/run/s",
 			"user::rw-,user:7:---,group::-w-,mask::-w-,other::-w-", nil},
+		{"all but one user and the file's group", "allow any connect socket:/run/s\ndeny uid:7, gid:901 connect socket:/run/s", "socket:/run/s",
+			"user::rw-,user:7:---,group::---,mask::--x,other::-w-", nil},
 		{"all but one group", "allow any read shm:a\ndeny gid:8 any shm:**", "shm:a",
 			"user::rw-,group::r--,group:8:---,mask::r--,other::r--",
 			[]string{"group 8 is denied open, read, write, but a member gets rw- as the file's group"}},

