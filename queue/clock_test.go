@@ -23,3 +23,42 @@ func TestClockFollowsTheTimeOfDay(t *testing.T) {
 }
 
 func near(ns int64) bool { return time.Since(time.Unix(0, ns)).Abs() < 10*time.Minute }
+
+// What a lease says of its beginning is never much older than it, nor younger.
+func TestSinceWhen(t *testing.T) {
+	is := is.New(t)
+	const slack = 10 * time.Millisecond // of the counter, and of the time of day beside the monotonic clock
+	q := readyHandle(t, &Options{Capacity: 4, MaxMessage: 8})
+	is.NoErr(q.Put(t.Context(), []byte("again")))
+	for range 3 {
+		for began := time.Now(); time.Since(began) < 3*slack; { // long after the one before
+		}
+		before := time.Now()
+		m, err := q.TryLease()
+		is.NoErr(err)
+		since := q.Stats().Holders[m.l.id].Since
+		is.True(since.Sub(before) > -slack)
+		is.True(time.Since(since) > -slack)
+		is.NoErr(m.Nack())
+	}
+}
+
+// A glance looks at the clock again once the counter says that it is time, or has gone back.
+func TestGlance(t *testing.T) {
+	is := is.New(t)
+	var c clock
+	c.start()
+	var g glance
+	first := g.now(&c)
+	for _, aside := range []uint64{freshTicks, ^uint64(1 << 40)} { // a while ago, and in the future
+		g.tick = ticks() - aside
+		g.time = 1
+		is.True(g.now(&c) >= first)
+	}
+	if hasTicks {
+		g.tick, g.time = ticks(), 1
+		for g.now(&c) != 1 { // the processor was taken away between the two
+			g.tick, g.time = ticks(), 1
+		}
+	}
+}

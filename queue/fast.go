@@ -122,9 +122,12 @@ func getOne[S any](l *lane, buf []byte, patient bool) (_ []byte, err error) {
 	}
 	atStep[S](r, stepAcquired)
 	if prefetches {
-		if uint32(b) == w.own+1 || !r.prefetch { // blocks in order: the processor fetches the next ones by itself
+		switch {
+		case !r.prefetch:
 			r.prefetchSlot(slot)
-		} else {
+		case uint32(b) == w.own+1: // blocks one behind the other, as nearly always
+			r.prefetchInOrder(slot, b)
+		default:
 			r.prefetchAhead(slot, 2)
 		}
 	}
@@ -184,7 +187,7 @@ func leaseOne[S any](l *lane, m *Lease, patient bool) (err error) {
 	if q.broken.Load() {
 		return l.pass()
 	}
-	storeRelease(w.from, uint64(q.clock.now()))
+	storeRelease(w.from, uint64(l.seen.now(&q.clock)))
 	atStep[S](r, stepRecord)
 	storeRelease(w.rec, uint64(makeRecord(opLease, c.pos, w.own, uint32(b))))
 	atStep[S](r, stepSwap)
@@ -195,9 +198,12 @@ func leaseOne[S any](l *lane, m *Lease, patient bool) (err error) {
 	}
 	atStep[S](r, stepAcquired)
 	if prefetches {
-		if uint32(b) == w.own+1 || !r.prefetch { // blocks in order: the processor fetches the next ones by itself
+		switch {
+		case !r.prefetch:
 			r.prefetchSlot(slot)
-		} else {
+		case uint32(b) == w.own+1: // blocks one behind the other, as nearly always
+			r.prefetchInOrder(slot, b)
+		default:
 			r.prefetchAhead(slot, 2)
 		}
 	}

@@ -100,7 +100,7 @@ const (
 	laneCursor   = 16  // u64  next message of the packed entry that is taken or leased
 	laneInHand   = 24  // u32  messages that a running Get took out of a packed entry, or a GetBatch at all
 	laneHolder   = 64  // u64  process id of the owner, 0 if none; for people
-	laneSince    = 72  // i64  start of the lease, nanoseconds since 1970; for people
+	laneSince    = 72  // i64  start of the lease, nanoseconds since 1970, to some ms; for people
 	laneLost     = 128 // u64  messages lost in dead hands << 40 | the last one's position
 	laneLostMany = 136 // u64  upper bound of messages lost out of packed entries and batches
 	laneRequeued = 144 // u64  messages put back: by Nack or for a dead consumer

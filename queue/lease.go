@@ -123,7 +123,7 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 			break
 		}
 		announced = true
-		storeRelease(l.from, uint64(q.clock.now()))
+		storeRelease(l.from, uint64(l.seen.now(&q.clock)))
 		if !q.r.takeAt(&l.worker, word, opLease) {
 			continue
 		}

@@ -88,6 +88,15 @@ func (r *ring) prefetchAhead(slot *atomic.Uint64, lines int) {
 	prefetch(third, second, r, lines)
 }
 
+// prefetchInOrder is prefetchAhead for a taker that got block b and knows which ones
+// follow: it need not look at a slot that a producer may be working on. The processor
+// fetches lines that follow each other by itself, but for reading, and the taker marks
+// each block as acquired. Behind the last block there may be anything, so that is no pointer.
+func (r *ring) prefetchInOrder(slot *atomic.Uint64, b uint64) {
+	second := (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), 2*slotSize))
+	prefetchBlock(second, uintptr(unsafe.Pointer(r.first))+uintptr(b+2)*r.stride)
+}
+
 // prefetchSlot has the line of the second slot from there fetched.
 func (r *ring) prefetchSlot(slot *atomic.Uint64) {
 	prefetchLine((*atomic.Uint64)(unsafe.Add(unsafe.Pointer(slot), 2*slotSize)))

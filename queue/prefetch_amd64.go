@@ -14,6 +14,11 @@ const prefetches = true
 //go:noescape
 func prefetch(slot, named *atomic.Uint64, r *ring, lines int)
 
+// prefetchBlock has the line at slot and the first two at block fetched in the same way.
+//
+//go:noescape
+func prefetchBlock(slot *atomic.Uint64, block uintptr)
+
 // prefetchLine has one line fetched in the same way.
 //
 //go:noescape

@@ -24,6 +24,15 @@ more:
 	JGT  more
 	RET
 
+// func prefetchBlock(slot *atomic.Uint64, block uintptr)
+TEXT ·prefetchBlock(SB), NOSPLIT, $0-16
+	MOVQ slot+0(FP), AX
+	MOVQ block+8(FP), CX
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x08
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x09
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x49; BYTE $0x40
+	RET
+
 // func prefetchLine(slot *atomic.Uint64)
 TEXT ·prefetchLine(SB), NOSPLIT, $0-8
 	MOVQ slot+0(FP), AX

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package queue
+
+const hasTicks = false
+
+func ticks() uint64 { return 0 }
