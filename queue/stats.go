@@ -46,7 +46,7 @@ type Holder struct {
 	PID   int       `json:"pid"`   // as its own pid namespace numbers it
 	Alive bool      `json:"alive"` // the kernel holds its lock; a dead one has yet to be cleaned up after
 	Lease bool      `json:"lease"` // it has a message on lease
-	Since time.Time `json:"since"` // when that lease began
+	Since time.Time `json:"since"` // when that lease began, to some ms
 }
 
 // Len returns how many messages are waiting: exactly, if nobody uses the
