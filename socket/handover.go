@@ -30,23 +30,57 @@ const (
 
 // HandOver gives the listener to the process at the other end of c, which
 // calls [TakeOver]. When it returns nil, l is closed, without its file being
-// removed. When it returns an error, l works on as before.
+// removed. When it returns an error, l works on as before, unless somebody has
+// closed it meanwhile.
 //
 // Both sides must trust each other: check c.Peer. Connections already accepted
 // stay here; handshakes under way are broken off when l closes.
 func (l *Listener) HandOver(ctx context.Context, c *Conn) error {
-	if err := l.handOver(ctx, c); err != nil {
+	err := l.offer(ctx, c)
+	var own ownership
+	if err == nil {
+		own, err = l.disown()
+	}
+	if err == nil {
+		if err = c.Send(ctx, []byte(handoverYours)); err != nil {
+			l.reclaim(own)
+		}
+	}
+	if err != nil {
 		return opError("hand over", l.addr, err)
 	}
-	l.mu.Lock()
-	own := l.own
-	l.own = ownership{}
-	l.mu.Unlock()
 	own.abandon()
 	return l.Close()
 }
 
-func (l *Listener) handOver(ctx context.Context, c *Conn) error {
+// disown takes the socket file from the listener, so that a Close which comes
+// while the successor is told leaves it to him.
+func (l *Listener) disown() (ownership, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ownership{}, os.ErrClosed
+	}
+	own := l.own
+	l.own = ownership{}
+	return own, nil
+}
+
+// reclaim gives own back to the listener, or removes the file if it was closed
+// meanwhile.
+func (l *Listener) reclaim(own ownership) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.own = own
+		return
+	}
+	_ = own.remove()
+	own.release()
+}
+
+// offer returns when the successor is ready.
+func (l *Listener) offer(ctx context.Context, c *Conn) error {
 	files, err := l.passable()
 	if err != nil {
 		return err
@@ -63,7 +97,7 @@ func (l *Listener) handOver(ctx context.Context, c *Conn) error {
 	if string(m.Data) != handoverReady {
 		return fmt.Errorf("the successor says %q: %w", m.Data, os.ErrInvalid)
 	}
-	return c.Send(ctx, []byte(handoverYours))
+	return nil
 }
 
 // absolute returns the address as another process understands it.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -162,6 +163,96 @@ func TestHandOverThatFailsChangesNothing(t *testing.T) {
 	is.NoErr(a.Send(soon(t), []byte("something else")))
 	_, err := TakeOver(soon(t), b, nil)
 	is.True(errors.Is(err, os.ErrInvalid))
+}
+
+// Close and HandOver at the same time: either the listener ends, and HandOver
+// says so, or the successor has it, file and all.
+func TestCloseWhileHandingOver(t *testing.T) {
+	offered := func(t *testing.T) (l *Listener, a, b *Conn, done chan error) {
+		l = listen(t, filepath.Join(t.TempDir(), "s"), nil)
+		a, b = pair(t, nil)
+		done = make(chan error, 1)
+		go func() { done <- l.HandOver(soon(t), a) }()
+		m, err := b.Recv(soon(t))
+		is.New(t).NoErr(err)
+		t.Cleanup(func() { m.Close() })
+		return l, a, b, done
+	}
+	t.Run("before the successor is ready", func(t *testing.T) {
+		is := is.New(t)
+		l, a, b, done := offered(t)
+		is.NoErr(l.Close())
+		is.NoErr(b.Send(soon(t), []byte(handoverReady)))
+		is.True(errors.Is(<-done, os.ErrClosed))
+		is.NoErr(a.Close())
+		_, err := b.Recv(soon(t))
+		is.Equal(err, io.EOF) // it was not told that the listener is its own
+		is.Equal(entries(t, filepath.Dir(l.Addr())), []string{})
+	})
+	t.Run("when it is", func(t *testing.T) {
+		for _, gone := range []bool{false, true} {
+			is := is.New(t)
+			l, a, b, done := offered(t)
+			sent := make(chan error, 1)
+			go func() { sent <- a.Send(soon(t), make([]byte, DefaultMaxMessage)) }() // keeps the word waiting
+			eventually(t, "no room", a.out.waiting.Load)
+			is.NoErr(b.Send(soon(t), []byte(handoverReady)))
+			eventually(t, "the word is on its way", func() bool {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				return l.own == ownership{}
+			})
+			is.NoErr(l.Close())
+			if gone {
+				is.NoErr(b.Close())
+				is.True(errors.Is(<-sent, ErrPeerClosed))
+				is.True(errors.Is(<-done, ErrPeerClosed))
+				is.Equal(entries(t, filepath.Dir(l.Addr())), []string{})
+				continue
+			}
+			_, err := b.Recv(soon(t))
+			is.NoErr(err)
+			is.NoErr(awaitYours(soon(t), b))
+			is.NoErr(<-done)
+			is.NoErr(<-sent)
+			is.Equal(entries(t, filepath.Dir(l.Addr())), []string{"s", "s.lock"}) // the successor's
+		}
+	})
+}
+
+// What has no lock passes too: a socket that was inherited, an abstract name.
+func TestHandOverWithoutALock(t *testing.T) {
+	pass := func(t *testing.T, l *Listener) *Listener {
+		is := is.New(t)
+		a, b := pair(t, nil)
+		done := make(chan error, 1)
+		go func() { done <- l.HandOver(soon(t), a) }()
+		next, err := TakeOver(soon(t), b, nil)
+		is.NoErr(err)
+		t.Cleanup(func() { next.Close() })
+		is.NoErr(<-done)
+		go echo(next)
+		is.NoErr(roundTrip(t, next.Addr(), nil))
+		is.Equal(next.Addr(), l.Addr())
+		return next
+	}
+	t.Run("inherited", func(t *testing.T) {
+		is := is.New(t)
+		l := listen(t, filepath.Join(t.TempDir(), "s"), nil)
+		files, err := l.passable()
+		is.NoErr(err)
+		defer closeFiles(files)
+		inherited, err := ListenFile(files[0], nil)
+		is.NoErr(err)
+		is.NoErr(pass(t, inherited).Close())
+		is.Equal(entries(t, filepath.Dir(l.Addr())), []string{"s", "s.lock"}) // l's
+	})
+	t.Run("abstract", func(t *testing.T) {
+		if !hasAbstract {
+			t.Skip("abstract names are a matter of Linux")
+		}
+		pass(t, listen(t, fmt.Sprintf("@ipc-socket-test-handover-%d", os.Getpid()), nil))
+	})
 }
 
 func TestActivationEnvironment(t *testing.T) {
