@@ -105,7 +105,11 @@ func (c *Conn) Spin() time.Duration { return time.Duration(max(c.spin.Load(), 0)
 // message is done with, as package rpc does. What memory returns belongs to the
 // message, if its capacity suffices; else the connection allocates. SetMemory must
 // not be called while a Recv is under way.
-func (c *Conn) SetMemory(memory func(n int) []byte) { c.in.fr.SetMemory(memory) }
+func (c *Conn) SetMemory(memory func(n int) []byte) {
+	_ = c.in.turn.lock(context.Background()) // Close may have it
+	defer c.in.turn.unlock()
+	c.in.fr.SetMemory(memory)
+}
 
 // Peer returns who is at the other end, as the kernel told when the connection
 // was made: the process that connected, listened, or made the pair. Fields
@@ -119,11 +123,11 @@ func (c *Conn) Peer() acl.Subject { return c.peer }
 func (c *Conn) PeerProcess() (*acl.Process, error) {
 	c.pinMu.Lock()
 	defer c.pinMu.Unlock()
-	if c.pin != nil {
-		return c.pin, nil
-	}
 	if c.closed.Load() {
 		return nil, opError("peer process", c.addr, os.ErrClosed)
+	}
+	if c.pin != nil {
+		return c.pin, nil
 	}
 	var p *acl.Process
 	err := c.with(func(d *descriptor) (err error) {
@@ -154,14 +158,20 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) { return rawConn{c}, nil }
 // io.EOF. Messages of SendBuffered go out first. Receiving goes on; sending
 // more is an error that wraps os.ErrClosed.
 func (c *Conn) CloseWrite(ctx context.Context) error {
-	if err := c.Flush(ctx); err != nil {
-		return err
-	}
-	c.out.ended.Store(true)
-	var serr error
-	err := c.control(func(fd uintptr) { serr = sysShutdownWrite(int(fd)) })
-	if err = errors.Join(err, serr); err != nil {
-		return opError("close write", c.addr, c.cause(err))
+	err := c.out.do(ctx, func(fw *frame.Writer) error {
+		if err := fw.Flush(); err != nil {
+			return err
+		}
+		c.out.ended.Store(true)
+		var serr error
+		err := c.control(func(fd uintptr) { serr = sysShutdownWrite(int(fd)) })
+		if err = errors.Join(err, serr); err != nil {
+			return c.cause(err)
+		}
+		return nil
+	})
+	if err != nil {
+		return opError("close write", c.addr, err)
 	}
 	return nil
 }

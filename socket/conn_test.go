@@ -222,10 +222,11 @@ func TestSendAfterCloseWrite(t *testing.T) {
 	a, b := pair(t, nil)
 	is.NoErr(a.CloseWrite(soon(t)))
 	for name, send := range map[string]func() error{
-		"Send":       func() error { return a.Send(soon(t), []byte("x")) },
-		"long":       func() error { return a.Send(soon(t), pattern(1<<20)) },
-		"files":      func() error { return a.Send(soon(t), []byte("x"), os.Stdin) },
-		"SendHandle": func() error { return a.SendHandle(soon(t), os.Stdin) },
+		"Send":         func() error { return a.Send(soon(t), []byte("x")) },
+		"SendBuffered": func() error { return a.SendBuffered(soon(t), []byte("x")) },
+		"long":         func() error { return a.Send(soon(t), pattern(1<<20)) },
+		"files":        func() error { return a.Send(soon(t), []byte("x"), os.Stdin) },
+		"SendHandle":   func() error { return a.SendHandle(soon(t), os.Stdin) },
 		"SendFrames": func() error {
 			_, err := a.SendFrames(soon(t), frame.Append(nil, []byte("x")))
 			return err
@@ -242,6 +243,58 @@ func TestSendAfterCloseWrite(t *testing.T) {
 	m, err := a.Recv(soon(t))
 	is.NoErr(err)
 	is.Equal(string(m.Data), "still heard")
+}
+
+// A message that SendBuffered takes while CloseWrite comes is sent, or refused.
+func TestCloseWriteSendsWhatWasTaken(t *testing.T) {
+	for range 200 {
+		is := is.New(t)
+		a, b := pair(t, nil)
+		took := make(chan int, 1)
+		go func() {
+			n := 0
+			for a.SendBuffered(soon(t), []byte("x")) == nil {
+				n++
+			}
+			took <- n
+		}()
+		_, err := b.Recv(soon(t)) // it has begun
+		is.NoErr(err)
+		is.NoErr(a.CloseWrite(soon(t)))
+		came := 1
+		for ; err == nil; came++ {
+			_, err = b.Recv(soon(t))
+		}
+		is.Equal(err, io.EOF)
+		is.Equal(came-1, <-took)
+		is.NoErr(a.Close())
+		is.NoErr(b.Close())
+	}
+}
+
+// As everything else, it may meet a Close. The race detector looks on.
+func TestSetMemoryWhileClosing(t *testing.T) {
+	for range 100 {
+		a, _ := pair(t, nil)
+		closed := make(chan error, 1)
+		go func() { closed <- a.Close() }()
+		a.SetMemory(func(n int) []byte { return make([]byte, n) })
+		is.New(t).NoErr(<-closed)
+	}
+}
+
+// What has been taken and not sent is bounded, however often the caller gives up.
+func TestGivenUpSendFramesAreBounded(t *testing.T) {
+	is := is.New(t)
+	a, _ := pair(t, nil)
+	a.out.flushing = true // nobody else shall wait in its turn
+	batch := frame.Append(nil, pattern(10_000))
+	for range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, _ = a.SendFrames(ctx, batch)
+		cancel()
+	}
+	is.True(a.out.fw.Buffered() < maxWaiting+len(batch))
 }
 
 func TestConcurrentCallersGetWholeMessages(t *testing.T) {
@@ -544,6 +597,9 @@ func TestPairKnowsItsMaker(t *testing.T) {
 		p, err := c.PeerProcess()
 		is.NoErr(err)
 		is.True(p.Alive())
+		is.NoErr(c.Close())
+		_, err = c.PeerProcess()
+		is.True(errors.Is(err, os.ErrClosed))
 	}
 }
 

@@ -61,6 +61,11 @@ func (c *Conn) SendBuffered(ctx context.Context, msg []byte) error {
 func (c *Conn) SendFrames(ctx context.Context, frames []byte) (int, error) {
 	taken := 0
 	err := c.out.do(ctx, func(fw *frame.Writer) error {
+		if fw.Buffered() >= maxWaiting {
+			if err := fw.Flush(); err != nil {
+				return err
+			}
+		}
 		taken = len(frames)
 		return fw.WriteFrames(frames)
 	})
@@ -69,6 +74,10 @@ func (c *Conn) SendFrames(ctx context.Context, frames []byte) (int, error) {
 	}
 	return taken, nil
 }
+
+// maxWaiting is how many bytes may wait for SendFrames to take more: callers
+// that give up, one after the other, would leave behind any number.
+const maxWaiting = 64 << 10
 
 // Flush sends all that SendBuffered has buffered. When it returns nil, the
 // kernel has it.
@@ -226,6 +235,10 @@ func (out *outbound) buffer(ctx context.Context, msg []byte) error {
 		out.turn.unlock()
 		return os.ErrClosed
 	}
+	if out.ended.Load() {
+		out.turn.unlock()
+		return errEnded
+	}
 	out.taken++
 	var err error
 	if !out.fw.TryBuffer(msg) { // seldom
@@ -301,10 +314,12 @@ func (out *outbound) WriteVector(p, q []byte) (int, error) {
 	return done, nil
 }
 
+var errEnded = fmt.Errorf("after CloseWrite: %w", os.ErrClosed)
+
 // cause is Conn.cause for a write: after CloseWrite the broken pipe is ours.
 func (out *outbound) cause(err error) error {
 	if err == syscall.EPIPE && out.ended.Load() {
-		return fmt.Errorf("after CloseWrite: %w", os.ErrClosed)
+		return errEnded
 	}
 	return out.c.cause(err)
 }
