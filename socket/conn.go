@@ -241,6 +241,7 @@ func FromFile(f *os.File) (*Conn, error) {
 	if err != nil {
 		return nil, opError("from file", f.Name(), err)
 	}
+	sysNoExtras(fd)
 	c, err := newConn(fd, f.Name(), nil)
 	if err != nil {
 		return nil, opError("from file", f.Name(), err)

@@ -9,3 +9,5 @@ const controlAtEnd = false
 // sendFlags is MSG_NOSIGNAL where x/sys names it; Go's runtime ignores the
 // signal on descriptors beyond 2 anyway.
 const sendFlags = 0
+
+func sysNoExtras(int) bool { return false }

@@ -12,3 +12,5 @@ const sendFlags = 0
 func noSigpipe(fd int) error {
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_NOSIGPIPE, 1)
 }
+
+func sysNoExtras(int) bool { return false }

@@ -112,6 +112,8 @@ type Listener struct {
 	own  ownership // of the socket file; empty for an inherited socket
 	door door
 
+	extras bool // whoever made the socket had the kernel add control messages
+
 	acceptTurn turn
 	gate       gate
 	reserve    reserve
@@ -179,6 +181,7 @@ func newListener(fd int, addr string, own ownership, opts ListenOptions) (*Liste
 	var err error
 	if l.raw, err = l.file.SyscallConn(); err == nil {
 		sysPassRights(fd, opts.Conn.MaxFiles >= 0)
+		l.extras = sysNoExtras(fd)
 		err = l.reserve.open()
 	}
 	if err != nil {
@@ -274,6 +277,9 @@ func (l *Listener) acceptAdmitted(ctx context.Context) (*Conn, error) {
 
 // admit takes over fd and returns it as a connection, or nil if it was refused.
 func (l *Listener) admit(fd int) *Conn {
+	if l.extras { // also those that waited in the backlog
+		sysNoExtras(fd)
+	}
 	c, err := newConn(fd, l.addr, &l.opts.Conn)
 	if err != nil {
 		l.refused(acl.Subject{UID: acl.NoID, GID: acl.NoID, Missing: acl.FieldID}, err)

@@ -49,6 +49,7 @@ func sysShutdownWrite(int) error                        { return errUnsupported 
 func sysClose(int)                                      {}
 func sysCloseOnExec(int)                                {}
 func sysPassRights(int, bool)                           {}
+func sysNoExtras(int) bool                              { return false }
 func sysWriteBuffer(int, int)                           {}
 func sysControlLen(int) int                             { return 0 }
 func sysRights([]int) []byte                            { return nil }
