@@ -5,6 +5,7 @@ package command_test
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,4 +109,20 @@ func TestWaitersOfOthers(t *testing.T) {
 	o := find(conforms(t, "ipcctl top", asStranger(t, "top", "--count", "1", "--kind", "queue", "--json").out), queue)
 	is.Equal(o["waiters"].(map[string]any)["hidden"], true)
 	b.interrupt(t)
+}
+
+// TestLsUnseenServer: of a server that may not be looked into nobody knows where its file is.
+func TestLsUnseenServer(t *testing.T) {
+	is := is.New(t)
+	asStranger(t, "version")
+	path := filepath.Join(t.TempDir(), "unseen.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	is.NoErr(err)
+	defer l.Close()
+	is.NoErr(os.Remove(path))
+	is.NoErr(os.Chmod(filepath.Dir(path), 0o755))
+	is.NoErr(os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755))
+	o := find(conforms(t, "ipcctl ls", asStranger(t, "ls", "--json", "--kind", "socket").out), path)
+	is.Equal(o["state"], "live")
+	is.True(strings.Contains(o["why"].(string), "or only others see it"))
 }

@@ -74,6 +74,43 @@ func TestListSysV(t *testing.T) {
 	is.True(!strings.Contains(must(t, "", "gc", "--json", "--older-than", "0"), `"kind":"sysv`)) // their users may come back
 }
 
+// TestListSysVOfOthers: another IPC namespace has segments of the same IDs, and its processes
+// do not use ours.
+func TestListSysVOfOthers(t *testing.T) {
+	is := is.New(t)
+	const attach = `import ctypes, os, sys
+c = ctypes.CDLL(None)
+c.shmat.restype = ctypes.c_void_p
+c.shmat(c.shmget(0, 5000, 0o1600), None, 0)
+print(os.getpid(), flush=True)
+sys.stdin.read()`
+	// Both namespaces are new, so both have the segment 0.
+	cmd := exec.Command("unshare", "--ipc", python(t), "-c", `
+import os, subprocess, sys
+def attached(*prefix):
+    p = subprocess.Popen([*prefix, sys.executable, '-c', sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return p, int(p.stdout.readline())
+(a, ours), (b, theirs) = attached(), attached('unshare', '--ipc')
+print(ours, theirs, flush=True)
+subprocess.run([sys.argv[2], 'ls', '--kind', 'sysv-shm', '--json'])
+for p in a, b:
+    p.communicate()
+`, attach, binary)
+	text, err := cmd.CombinedOutput()
+	if err != nil && strings.Contains(string(text), "unshare") {
+		t.Skipf("no namespaces of its own: %s", text)
+	}
+	is.NoErr(err)
+	pids, out, _ := strings.Cut(string(text), "\n")
+	var ours, theirs int
+	_, err = fmt.Sscan(pids, &ours, &theirs)
+	is.NoErr(err)
+	objects := conforms(t, "ipcctl ls", out)
+	is.Equal(len(objects), 1)
+	is.True(usedBy(objects[0], ours))
+	is.True(!usedBy(objects[0], theirs))
+}
+
 // TestListMessageQueues mounts the file system of POSIX message queues where
 // only the script and its children see it.
 func TestListMessageQueues(t *testing.T) {

@@ -3,7 +3,10 @@ package command_test
 import (
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/matryer/is"
@@ -57,4 +60,74 @@ func TestGCBound(t *testing.T) {
 	}
 	is.NoErr(unix.Close(fd))
 	is.Equal(gc()["action"], "would-remove")
+}
+
+// TestLsOtherPaths: where a socket's file has another path than it was bound by, both are
+// told right.
+func TestLsOtherPaths(t *testing.T) {
+	is := is.New(t)
+	here, err := os.Getwd()
+	is.NoErr(err)
+	dir := t.TempDir()
+	folder, link := filepath.Join(dir, "folder"), filepath.Join(dir, "link")
+	is.NoErr(os.Mkdir(folder, 0o700))
+	is.NoErr(os.Symlink(folder, link))
+	byLink, err := net.Listen("unix", filepath.Join(link, "link.sock")) // as /var/run/x.sock on most hosts
+	is.NoErr(err)
+	defer byLink.Close()
+	t.Chdir(folder)
+	relative, err := net.Listen("unix", "relative.sock")
+	is.NoErr(err)
+	defer relative.Close()
+	t.Chdir(here)
+	fifo := filepath.Join(folder, "fifo")
+	is.NoErr(mkfifo(fifo, 0o600))
+	f, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	is.NoErr(err)
+	defer f.Close()
+
+	objects := conforms(t, "ipcctl ls", must(t, "", "ls", "--json", folder))
+	for path, why := range map[string]string{
+		filepath.Join(link, "link.sock"):       "it listens",
+		filepath.Join(folder, "link.sock"):     "it listens as " + filepath.Join(link, "link.sock"),
+		filepath.Join(folder, "relative.sock"): "perhaps of the one that listens as relative.sock",
+	} {
+		o := find(objects, path)
+		is.Equal(o["state"], "live")
+		if text := o["why"].(string); !strings.Contains(text, why) || strings.Contains(text, "network namespace") {
+			t.Errorf("%s: %s, want %s", path, text, why)
+		}
+		is.Equal(usedBy(o, os.Getpid()), !strings.Contains(path, "relative"))
+	}
+	// A folder may be named by its link too.
+	o := find(conforms(t, "ipcctl ls", must(t, "", "ls", "--json", "--kind", "fifo", link)), filepath.Join(link, "fifo"))
+	is.Equal(o["state"], "live")
+	is.True(usedBy(o, os.Getpid()))
+}
+
+// TestLsOtherRoots: a server whose files are not where this process sees them, as one with
+// a temporary folder of its own, is no orphan.
+func TestLsOtherRoots(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "private.sock")
+	const script = `mount -t tmpfs tmpfs "$1" && shift && exec "$@"`
+	line := []string{"--mount", "--propagation", "private", "sh", "-c", script, "sh", filepath.Dir(path)}
+	if out, err := exec.Command("unshare", append(line[:len(line):len(line)], "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no mount namespace of its own: %v: %s", err, out)
+	}
+	cmd := command(t, "socket", "serve", path)
+	cmd.Args = append(append([]string{"unshare"}, line...), cmd.Args...)
+	cmd.Path, cmd.Err = exec.LookPath("unshare")
+	server := launch(t, "listening", cmd)
+	look := func() map[string]any {
+		return find(conforms(t, "ipcctl ls", must(t, "", "ls", "--json", "--kind", "socket")), path)
+	}
+	o := look()
+	is.Equal(o["state"], "live")
+	is.True(strings.Contains(o["why"].(string), "sees it, and not here"))
+	is.True(usedBy(o, server.cmd.Process.Pid))
+	is.NoErr(os.Remove(filepath.Join("/proc", strconv.Itoa(server.cmd.Process.Pid), "root", path)))
+	is.Equal(look()["state"], "orphan") // nobody at all can connect to it
+	server.cmd.Process.Signal(os.Interrupt)
+	<-server.done
 }

@@ -75,7 +75,7 @@ func survey(kind string, folders []string) ([]object, error) {
 	}
 	var err error
 	if kind != "queue" {
-		v.users, err = host.Processes(append([]string{shmFolder, mqueueFolder}, v.folders...)...)
+		v.users, err = host.Processes(append([]string{shmFolder, mqueueFolder}, withTargets(v.folders)...)...)
 	}
 	listed.Wait()
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -164,14 +164,14 @@ func (v *view) listSegments() ([]object, error) {
 		}
 	}
 	ours, err := host.ID(shmFolder)
-	for id, path := range v.users.Unlinked {
+	for id, gone := range v.users.Unlinked {
 		// Another container's /dev/shm has the same path: it is none of ours.
-		if err != nil || id.Dev != ours.Dev || !strings.HasPrefix(path, shmFolder+"/") {
+		if err != nil || id.Dev != ours.Dev || !strings.HasPrefix(gone.Path, shmFolder+"/") {
 			continue
 		}
 		users := v.users.Files[id]
 		out = append(out, object{
-			Kind: "shm", Name: strings.TrimPrefix(path, shmFolder+"/") + " (deleted)", UID: int(users[0].UID), Owner: v.owner(users[0].UID),
+			Kind: "shm", Name: strings.TrimPrefix(gone.Path, shmFolder+"/") + " (deleted)", Size: gone.Size, UID: int(users[0].UID), Owner: v.owner(users[0].UID),
 			Users: users, State: orphan, Why: fmt.Sprintf("its name is gone, and %s still has its memory", join(users)),
 		})
 	}
@@ -237,6 +237,18 @@ func lookFolders(named []string) []string {
 	return out
 }
 
+// withTargets adds where folders lie that are symbolic links, or below one: the kernel
+// knows an open file by its real path.
+func withTargets(folders []string) []string {
+	out := slices.Clone(folders)
+	for _, f := range folders {
+		if target, err := filepath.EvalSymlinks(f); err == nil && target != f {
+			out = append(out, target)
+		}
+	}
+	return out
+}
+
 // dirOf returns the folder of a path, "" for a name without one.
 func dirOf(name string) string {
 	if !strings.Contains(name, "/") || name[0] == '@' {
@@ -262,7 +274,7 @@ func (v *view) files(kind fs.FileMode, visit func(path string, info fs.FileInfo)
 
 func (v *view) listSockets() ([]object, error) {
 	var out []object
-	seen := map[string]bool{}
+	seen, files := map[string]bool{}, map[host.FileID]object{}
 	connected := map[string]int{}
 	for _, s := range v.sockets {
 		if s.Connected && s.Path != "" {
@@ -286,9 +298,12 @@ func (v *view) listSockets() ([]object, error) {
 				o.UID, o.Owner = int(o.Users[0].UID), v.owner(o.Users[0].UID)
 			}
 		case errors.Is(err, fs.ErrNotExist) && filepath.IsAbs(s.Path):
-			o.State, o.Why = orphan, "it listens, but its file is gone: nobody can connect to it"
+			o.State, o.Why = outOfSight(s.Path, o.Users)
 		case err == nil && filepath.IsAbs(s.Path): // what else it is relative to nobody knows
 			v.describe(&o, info)
+			if id, err := host.ID(s.Path); err == nil {
+				files[id] = o
+			}
 		}
 		out = append(out, o)
 	}
@@ -299,10 +314,35 @@ func (v *view) listSockets() ([]object, error) {
 		seen[path] = true
 		o := object{Kind: "socket", Name: path, Created: info.ModTime()}
 		v.describe(&o, info)
-		o.State, o.Why = v.silentSocket(path)
+		id, err := host.ID(path)
+		if same, listens := files[id]; err == nil && listens {
+			o.Connections, o.Users, o.State, o.Why = same.Connections, same.Users, live, "it listens as "+same.Name+", says the kernel"
+		} else {
+			o.State, o.Why = v.silentSocket(path)
+		}
 		out = append(out, o)
 	})
 	return out, nil
+}
+
+// outOfSight judges a socket that listens and whose file is not here. Whoever listens may
+// see another root folder, or other file systems, than this process does: in a container,
+// in chroot(2), in a service with a temporary folder of its own.
+func outOfSight(path string, users []host.Process) (state, why string) {
+	unknown := len(users) == 0
+	for _, u := range users {
+		info, err := os.Lstat(host.PathFor(u.PID, path))
+		switch {
+		case err == nil && info.Mode().Type() == fs.ModeSocket:
+			return live, "it listens, says the kernel; its file is where " + u.String() + " sees it, and not here"
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			unknown = true
+		}
+	}
+	if unknown {
+		return live, "it listens, says the kernel; its file is not here: it is gone, or only others see it"
+	}
+	return orphan, "it listens, but its file is gone: nobody can connect to it"
 }
 
 // silentSocket judges a socket file that no listening socket of the kernel's
@@ -310,20 +350,23 @@ func (v *view) listSockets() ([]object, error) {
 // another network namespace: only a refused connection proves that nobody is
 // behind the file.
 func (v *view) silentSocket(path string) (state, why string) {
-	namesake := false
+	namesake, listener := false, "its listener is not in this network namespace"
 	for _, s := range v.sockets {
 		switch {
 		case s.Connected:
 		case s.Path == path:
 			return live, "a " + s.Type + " socket is bound to it"
-		case !s.Listening && filepath.Base(s.Path) == filepath.Base(path):
+		case filepath.Base(s.Path) != filepath.Base(path): // by whatever path it was bound
+		case s.Listening:
+			listener = "perhaps of the one that listens as " + s.Path
+		default:
 			namesake = true // its path may be relative, or of another mount namespace
 		}
 	}
 	err := probe(path)
 	switch {
 	case err == nil:
-		return live, "it accepts connections (its listener is not in this network namespace)"
+		return live, "it accepts connections (" + listener + ")"
 	case errors.Is(err, syscall.ECONNREFUSED) && namesake:
 		return idle, "a connection is refused, but a socket of that name is bound somewhere and doesn't listen: perhaps here"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -59,6 +59,14 @@ func TestProcessesSeesOurselves(t *testing.T) {
 	defer gone.Close()
 	is.NoErr(os.Remove(gone.Name()))
 
+	only, torn := create("torn")
+	is.NoErr(only.Truncate(5000))
+	part, err := unix.Mmap(int(only.Fd()), 0, 5000, unix.PROT_READ, unix.MAP_SHARED)
+	is.NoErr(err)
+	defer unix.Munmap(part)
+	only.Close()
+	is.NoErr(os.Remove(only.Name()))
+
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	is.NoErr(err)
 	nameless := os.NewFile(uintptr(fd), "nameless")
@@ -88,7 +96,8 @@ func TestProcessesSeesOurselves(t *testing.T) {
 	is.True(ours(u.Files[mappedID]))  // mapped
 	is.True(ours(u.Files[goneID]))    // without a name
 	is.True(!ours(u.Files[closedID])) // neither
-	is.Equal(u.Unlinked[goneID], filepath.Join(dir, "gone"))
+	is.Equal(u.Unlinked[goneID], Unlinked{filepath.Join(dir, "gone"), 4096, true})
+	is.Equal(u.Unlinked[torn], Unlinked{filepath.Join(dir, "torn"), 8192, false}) // nobody has it open
 	_, named := u.Unlinked[linkedID]
 	is.True(!named) // it was made without a name, and has one now
 	is.True(ours(u.Files[linkedID]))

@@ -40,15 +40,22 @@ type Users struct {
 	// once, by rising pid. Only files below the folders that were asked for,
 	// and POSIX message queues, which their users have open without a folder.
 	Files map[FileID][]Process
-	// Unlinked lists such files that have no name in their folder any more,
-	// with the path that the kernel remembers.
-	Unlinked map[FileID]string
+	// Unlinked lists such files that have no name in their folder any more.
+	Unlinked map[FileID]Unlinked
 	// Sockets maps a socket's inode to the processes that have it open.
 	Sockets map[uint64][]Process
 	// SysV maps the ID of a System V segment to the processes attached to it.
 	SysV map[int][]Process
 	// Hidden counts processes that the caller may not look into.
 	Hidden int
+}
+
+// Unlinked is a file without a name.
+type Unlinked struct {
+	Path string // that the kernel remembers
+	Size int64  // bytes; of a file that nobody has open, as many as are mapped
+
+	exact bool // somebody has it open: Size is that of the file
 }
 
 // Name returns the process of that pid as people write it, or the pid alone if
@@ -59,6 +66,10 @@ func Name(pid int) string {
 	}
 	return fmt.Sprint(pid)
 }
+
+// PathFor returns a path by which this process finds what the process of that pid has at
+// that absolute path: proc_pid_root(5).
+func PathFor(pid int, path string) string { return fmt.Sprintf("/proc/%d/root%s", pid, path) }
 
 // Running says whether a process of that pid is there.
 func Running(pid int) bool { return describe(pid).Command != "" }

@@ -22,6 +22,8 @@ type holding struct {
 	socket   uint64 // 0 for a file
 	sysv     int    // -1 for anything but a segment of System V
 	unlinked string // the former path of a file without a name
+	size     int64  // of that file
+	mapped   bool   // and not open: the size is that of what is mapped
 }
 
 // Processes looks into every process for open sockets and for files open or
@@ -41,7 +43,7 @@ func Processes(folders ...string) (Users, error) {
 		folders[i] = strings.TrimRight(f, "/") + "/"
 	}
 
-	u := Users{Files: map[FileID][]Process{}, Unlinked: map[FileID]string{}, Sockets: map[uint64][]Process{}, SysV: map[int][]Process{}}
+	u := Users{Files: map[FileID][]Process{}, Unlinked: map[FileID]Unlinked{}, Sockets: map[uint64][]Process{}, SysV: map[int][]Process{}}
 	var (
 		mu   sync.Mutex
 		wg   sync.WaitGroup
@@ -96,8 +98,8 @@ func (u *Users) add(p Process, held []holding) {
 			continue
 		}
 		u.Files[h.file] = appendOnce(u.Files[h.file], p)
-		if h.unlinked != "" {
-			u.Unlinked[h.file] = h.unlinked
+		if before := u.Unlinked[h.file]; h.unlinked != "" && (!h.mapped || !before.exact && h.size >= before.Size) {
+			u.Unlinked[h.file] = Unlinked{h.unlinked, h.size, !h.mapped}
 		}
 	}
 }
@@ -139,7 +141,19 @@ func (s *scanner) process(pid int) ([]holding, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH) {
 		return held, err
 	}
+	segment := func(h holding) bool { return h.sysv >= 0 }
+	if slices.ContainsFunc(mapped, segment) && !ourSysV(dir) {
+		mapped = slices.DeleteFunc(mapped, segment)
+	}
 	return append(held, mapped...), nil
+}
+
+// ourSysV says whether the process of that folder of /proc shares this one's objects of
+// System V IPC. Others have segments of the same IDs: ipc_namespaces(7).
+func ourSysV(dir string) bool {
+	ours, err := os.Readlink("/proc/self/ns/ipc")
+	theirs, err2 := os.Readlink(dir + "/ns/ipc")
+	return err != nil || err2 != nil || ours == theirs
 }
 
 // open lists what the descriptors of a process refer to.
@@ -171,7 +185,7 @@ func (s *scanner) open(dir string) ([]holding, error) {
 		}
 		h := holding{file: FileID{uint64(st.Dev), st.Ino}, sysv: -1}
 		if st.Nlink == 0 {
-			h.unlinked = strings.TrimSuffix(string(target), " (deleted)")
+			h.unlinked, h.size = strings.TrimSuffix(string(target), " (deleted)"), st.Size
 		}
 		held = append(held, h)
 	}
@@ -215,7 +229,11 @@ func (s *scanner) maps(path string) ([]holding, error) {
 			continue
 		}
 		if name, ok := strings.CutSuffix(string(line[slash:]), " (deleted)"); ok {
-			h.unlinked = name
+			h.unlinked, h.mapped = name, true
+			from, to, _ := strings.Cut(string(fields[0]), "-")
+			if n, ok := numbers(16, from, to, string(fields[2])); ok {
+				h.size = int64(n[1] - n[0] + n[2])
+			}
 		}
 		if n := len(held); n == 0 || held[n-1] != h {
 			held = append(held, h)
@@ -278,7 +296,7 @@ func readDirNames(dir string) ([]string, error) {
 }
 
 // forget removes from unlinked what has a name in the folder.
-func forget(unlinked map[FileID]string, folder string) {
+func forget(unlinked map[FileID]Unlinked, folder string) {
 	if len(unlinked) == 0 {
 		return
 	}
