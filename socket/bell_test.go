@@ -430,3 +430,25 @@ func TestNoDescriptorsForBells(t *testing.T) {
 	_, err = nb.Read(make([]byte, 1))
 	is.NoErr(err)
 }
+
+// A descriptor that finds no number here is told apart from one too many.
+func TestFileLimitsOfTheProcess(t *testing.T) {
+	for spare := range 2 {
+		is := is.New(t)
+		a, b := pair(t, nil)
+		is.NoErr(a.Send(soon(t), []byte("before")))
+		is.NoErr(a.Send(soon(t), []byte("two"), numbered(t, 0, 2)...))
+		is.NoErr(a.Send(soon(t), []byte("behind")))
+		withSpare(t, spare, func() {
+			m, err := b.Recv(soon(t))
+			is.NoErr(err)
+			is.Equal(string(m.Data), "before")
+			for range 2 {
+				_, err = b.Recv(soon(t))
+				is.True(errors.Is(err, syscall.EMFILE))
+				is.True(!errors.Is(err, ErrTooManyFiles))
+			}
+		})
+		is.NoErr(b.Close()) // the leak check of TestMain does the rest
+	}
+}

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -33,8 +34,9 @@ func (m *Message) Close() error {
 // The error is io.EOF, as it is, when the peer has closed between two
 // messages. It wraps ErrTruncated when the peer closed inside one,
 // ErrPeerClosed when it closed without reading all that we sent, ErrTooLarge
-// or ErrTooManyFiles when it exceeded a limit: after any of these nothing more
-// can be received. It wraps ErrTimeout, os.ErrClosed or ctx.Err() when the
+// or ErrTooManyFiles when it exceeded a limit, EMFILE when this process had no
+// descriptor left for one that came: after any of these nothing more can be
+// received. It wraps ErrTimeout, os.ErrClosed or ctx.Err() when the
 // wait ended; what has come of a message by then is kept for the next call.
 func (c *Conn) Recv(ctx context.Context) (Message, error) {
 	return c.RecvInto(ctx, nil)
@@ -115,7 +117,7 @@ type inbound struct {
 	spin    spinner
 	most    int // bytes of the last read, or of the last message if that is more
 
-	failed   error // final: the message at failedAt exceeded a limit
+	failed   error // final: descriptors of the message at failedAt are lost
 	failedAt int64
 }
 
@@ -146,7 +148,7 @@ func (in *inbound) message(ctx context.Context, buf []byte) (Message, error) {
 	if len(in.batches) > 0 {
 		m.Files = in.claim(in.fr.Offset())
 		if len(m.Files) > in.c.opts.MaxFiles {
-			in.fail(0)
+			in.fail(0, ErrTooManyFiles)
 		}
 	}
 	if in.failed != nil && in.failedAt < in.fr.Offset() {
@@ -334,9 +336,14 @@ func (in *inbound) accept(ctl control) {
 	if controlAtEnd {
 		at += int64(in.n) - 1
 	}
-	if ctl.truncated || in.unclaimed()+len(files) > 2*in.c.opts.MaxFiles {
+	switch {
+	case ctl.truncated && len(files) < in.c.opts.MaxFiles: // not for want of room for them
 		closeFiles(files)
-		in.fail(at)
+		in.fail(at, errNoDescriptors)
+		return
+	case ctl.truncated || in.unclaimed()+len(files) > 2*in.c.opts.MaxFiles:
+		closeFiles(files)
+		in.fail(at, ErrTooManyFiles)
 		return
 	}
 	if len(files) > 0 {
@@ -344,11 +351,12 @@ func (in *inbound) accept(ctl control) {
 	}
 }
 
-// fail ends receiving with the message that has stream offset at: it came with
-// too many descriptors.
-func (in *inbound) fail(at int64) {
+var errNoDescriptors = fmt.Errorf("no descriptor left for one that came with a message: %w", syscall.EMFILE)
+
+// fail ends receiving with the message that has stream offset at.
+func (in *inbound) fail(at int64, why error) {
 	if in.failed == nil {
-		in.failed, in.failedAt = ErrTooManyFiles, at
+		in.failed, in.failedAt = why, at
 	}
 }
 
