@@ -356,7 +356,7 @@ var (
 )
 
 func lookupUser(name string) (uint32, error) {
-	u, err := user.Lookup(name)
+	u, err := findUser(name)
 	if errors.As(err, new(user.UnknownUserError)) {
 		return 0, errNoUser
 	}
@@ -379,7 +379,7 @@ func lookupGroup(name string) (uint32, error) {
 
 // lookupMembership returns the groups that a user logs in with.
 func lookupMembership(name string) (gid uint32, groups []uint32, err error) {
-	u, err := user.Lookup(name)
+	u, err := findUser(name)
 	if err != nil {
 		return 0, nil, err
 	}
