@@ -4,6 +4,7 @@ package shm_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,4 +82,29 @@ func TestCreateWithoutTmpfile(t *testing.T) {
 	for _, e := range l {
 		is.True(!strings.HasPrefix(e.Name(), "."))
 	}
+}
+
+// What Init returns is the caller's own, and stays whole: an error about another
+// file is not one about the segment.
+func TestErrorOfInitStaysWhole(t *testing.T) {
+	is := is.New(t)
+	errSeed := errors.New("no seed")
+	missing := filepath.Join(t.TempDir(), "seed")
+	_, open := os.Open(missing)
+	for name, inner := range map[string]error{"bare": open, "wrapped": fmt.Errorf("%w: %w", errSeed, open)} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			_, err := shm.Create("", 100, &shm.Options{Init: func([]byte) error { return inner }})
+			is.True(errors.Is(err, inner))
+			is.True(strings.Contains(err.Error(), missing)) // says which file is missing
+			_, err = shm.Anonymous(100, &shm.Options{Init: func([]byte) error { return inner }})
+			is.True(errors.Is(err, inner))
+		})
+	}
+	// An error about the segment itself names it once.
+	_, err := shm.Open(missing, nil)
+	is.Equal(strings.Count(err.Error(), missing), 1)
+	err = shm.Remove(missing)
+	is.Equal(strings.Count(err.Error(), missing), 1)
+	is.True(errors.Is(err, os.ErrNotExist))
 }

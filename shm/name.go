@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -69,9 +70,9 @@ func wrap(op, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	// A *PathError would say the name twice.
-	var pe *os.PathError
-	if errors.As(err, &pe) {
+	// A *PathError about the object would say its name twice. One about another
+	// file, or inside an error of Options.Init, is not ours to take apart.
+	if pe, ok := err.(*os.PathError); ok && (pe.Path == name || filepath.Base(pe.Path) == name) {
 		err = pe.Err
 	}
 	return fmt.Errorf("shm: %s %q: %w", op, name, err)
