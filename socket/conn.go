@@ -163,6 +163,7 @@ func (c *Conn) CloseWrite(ctx context.Context) error {
 			return err
 		}
 		c.out.ended.Store(true)
+		c.out.over.Store(true)
 		var serr error
 		err := c.control(func(fd uintptr) { serr = sysShutdownWrite(int(fd)) })
 		if err = errors.Join(err, serr); err != nil {
@@ -188,6 +189,7 @@ func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
+	c.out.over.Store(true)
 	err := c.desc.Load().close()
 	lately.conn.CompareAndSwap(c, nil)
 	c.in.gate.forget()

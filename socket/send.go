@@ -119,6 +119,7 @@ type outbound struct {
 	buffered atomic.Bool
 
 	ended atomic.Bool // by CloseWrite
+	over  atomic.Bool // by CloseWrite or Close, which SendBuffered asks at once
 
 	flushing bool   // flushIfPaused is on its way
 	taken    uint64 // messages of SendBuffered
@@ -231,12 +232,11 @@ func (out *outbound) buffer(ctx context.Context, msg []byte) error {
 			return err
 		}
 	}
-	if out.c.closed.Load() {
+	if out.over.Load() {
 		out.turn.unlock()
-		return os.ErrClosed
-	}
-	if out.ended.Load() {
-		out.turn.unlock()
+		if out.c.closed.Load() {
+			return os.ErrClosed
+		}
 		return errEnded
 	}
 	out.taken++
