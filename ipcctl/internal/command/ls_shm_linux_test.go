@@ -4,8 +4,11 @@ package command_test
 
 import (
 	"os"
+	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ipcctl/ipc/shm"
@@ -46,4 +49,37 @@ func TestListSegmentsAndQueues(t *testing.T) {
 		is.Equal(o["kind"], "queue")
 	}
 	is.True(strings.Contains(must(t, "", "ls", "--kind", "shm"), held.Name()))
+}
+
+// TestShmWatchMadeAnew: a segment of the same name is another one.
+func TestShmWatchMadeAnew(t *testing.T) {
+	is := is.New(t)
+	name := segmentName(t)
+	must(t, "", "shm", "create", "--size", "4096", "--name", name)
+	b := start(t, "watching "+name, "shm", "watch", name, "--interval", "5ms")
+	is.NoErr(b.cmd.Process.Signal(syscall.SIGSTOP))
+	must(t, "", "shm", "rm", name)
+	must(t, "", "shm", "create", "--size", "4096", "--name", name)
+	is.NoErr(b.cmd.Process.Signal(syscall.SIGCONT))
+	is.Equal(next(t, b.errs), name+" was removed")
+	is.Equal(b.status(t), 0)
+}
+
+// TestStatOfOtherNamespace: the pid that a process of another pid namespace has given is
+// not taken for the process of this one that has the same, here the test.
+func TestStatOfOtherNamespace(t *testing.T) {
+	is := is.New(t)
+	name, pid := newQueue(t), strconv.Itoa(os.Getpid())
+	must(t, "", "queue", "put", name, "a")
+	const script = `echo $(($1 - 1)) > /proc/sys/kernel/ns_last_pid && shift && { "$@" & wait; }`
+	line := []string{"--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script, "sh", pid}
+	if out, err := exec.Command("unshare", append(line[:len(line):len(line)], "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no pid namespace of its own: %v: %s", err, out)
+	}
+	cmd := command(t, "queue", "get", name, "--count", "2")
+	cmd.Args = append(append([]string{"unshare"}, line...), cmd.Args...)
+	cmd.Path, cmd.Err = exec.LookPath("unshare")
+	get := launch(t, "", cmd)
+	is.Equal(next(t, get.lines), "a")
+	is.True(strings.Contains(must(t, "", "queue", "stat", name), pid+" (of another pid namespace) attached"))
 }

@@ -106,11 +106,25 @@ func (c *call) showQueue(name string, s queue.Stats) {
 			what = c.paint.yellow("is dead; the next to come cleans up after it")
 		}
 		// A process may hold several lanes: it is told once what each of them is for.
-		if line := host.Name(h.PID) + " " + what; !told[line] {
+		if line := holderName(name, h) + " " + what; !told[line] {
 			told[line] = true
 			row("process", "%s", line)
 		}
 	}
+}
+
+// holderName names a holder of a queue, which gave the pid of its own pid namespace: here
+// that may be another process's, as the pid of a dead one may be.
+func holderName(name string, h queue.Holder) string {
+	if !h.Alive {
+		return fmt.Sprint(h.PID)
+	}
+	if id, err := host.ID(queueFile(name)); err == nil {
+		if has, err := host.Maps(h.PID, id); err == nil && !has {
+			return fmt.Sprintf("%d (of another pid namespace)", h.PID)
+		}
+	}
+	return host.Name(h.PID)
 }
 
 // bar draws how full something is.

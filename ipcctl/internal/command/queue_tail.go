@@ -1,6 +1,7 @@
 package command
 
 import (
+	"math"
 	"time"
 
 	"github.com/ipcctl/ipc/queue"
@@ -40,7 +41,7 @@ func queueTail(c *call) error {
 	var seen uint64 // the position of the newest entry that was printed
 	const every = 100 * time.Millisecond
 	for first := true; ; first = false {
-		msgs, err := r.Peek(tailLimit, messageLimit)
+		msgs, err := r.Peek(math.MaxInt, messageLimit)
 		if err != nil {
 			return c.queueAdvice(err)
 		}
@@ -67,6 +68,3 @@ func queueTail(c *call) error {
 		}
 	}
 }
-
-// tailLimit bounds how many messages one look takes: more than a queue holds.
-const tailLimit = 1 << 20

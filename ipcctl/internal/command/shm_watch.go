@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/ipcctl/ipc/ipcctl/internal/host"
 	"github.com/ipcctl/ipc/shm"
 	"github.com/urfave/cli/v2"
 )
@@ -50,6 +52,7 @@ func shmWatch(c *call) error {
 		return shmAdvice(err)
 	}
 	defer seg.Close()
+	removed := removal(seg.Name())
 	c.notef("watching %s", seg.Name())
 	old, now := make([]byte, seg.Size()), make([]byte, seg.Size())
 	if _, err := seg.ReadAt(old, 0); err != nil && err != io.EOF {
@@ -81,14 +84,30 @@ func shmWatch(c *call) error {
 			}
 		}
 		old, now = now, old
-		if again, err := shm.OpenReader(seg.Name(), nil); err == nil {
-			again.Close()
-		} else if errors.Is(err, os.ErrNotExist) {
+		if removed() {
 			c.notef("%s was removed", seg.Name())
 			return nil
 		}
 	}
 	return nil
+}
+
+// removal returns a function that says whether the name of a segment is gone or, which
+// only Linux tells, another segment has it.
+func removal(name string) func() bool {
+	file := name
+	if !strings.Contains(name, "/") {
+		file = shmFolder + "/" + name
+	}
+	id, idErr := host.ID(file)
+	return func() bool {
+		again, err := shm.OpenReader(name, nil)
+		if err == nil {
+			again.Close()
+		}
+		now, nowErr := host.ID(file)
+		return errors.Is(err, os.ErrNotExist) || idErr == nil && nowErr == nil && now != id
+	}
 }
 
 // changes lists the runs of bytes in which a and b differ; equal bytes between

@@ -164,6 +164,33 @@ func TestStatStopped(t *testing.T) {
 	}
 }
 
+// TestStatMadeAnew: the numbers are those of the queue that has the name, and end with it.
+func TestStatMadeAnew(t *testing.T) {
+	is := is.New(t)
+	name := newQueue(t)
+	b := start(t, "", "stat", name, "--interval", "5ms", "--json")
+	next(t, b.lines)
+	is.NoErr(b.cmd.Process.Signal(syscall.SIGSTOP))
+	must(t, "", "queue", "rm", name)
+	must(t, "", "queue", "create", name, "--capacity", "7")
+	must(t, "", "queue", "put", name, "a", "b")
+	is.NoErr(b.cmd.Process.Signal(syscall.SIGCONT))
+	for {
+		o := conforms(t, "ipcctl stat", next(t, b.lines))[0]
+		if o["capacity"] == 7.0 {
+			is.Equal(o["waiting"], 2.0)
+			is.True(o["puts_per_second"].(float64) > 0)
+			break
+		}
+		is.NoErr(t.Context().Err())
+	}
+	must(t, "", "queue", "rm", name)
+	for range b.lines {
+	}
+	is.Equal(b.status(t), 3)
+	is.True(strings.Contains(<-b.errs, "ipcctl ls --kind queue"))
+}
+
 // TestNohup: what was started to survive the terminal does.
 func TestNohup(t *testing.T) {
 	is := is.New(t)

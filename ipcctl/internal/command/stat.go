@@ -49,14 +49,19 @@ type rates struct {
 // ratesBetween compares two looks at a queue.
 func ratesBetween(name string, a, b queue.Stats, d time.Duration) rates {
 	per := func(from, to uint64) float64 {
-		if to < from { // the queue was made anew
+		if to < from { // a number that is the difference of two others
 			return 0
 		}
 		return float64(to-from) / d.Seconds()
 	}
 	pids := map[int]bool{}
 	for _, h := range b.Holders {
-		pids[h.PID] = true
+		if h.Alive {
+			pids[h.PID] = true
+		}
+	}
+	if !a.Created.Equal(b.Created) { // the queue was made anew
+		a = queue.Stats{}
 	}
 	return rates{
 		Time: time.Now(), Name: name, Waiting: b.Len, Capacity: b.Capacity, Leased: b.Leased,
@@ -72,16 +77,11 @@ func runStat(c *call) error {
 	if c.set("count") && interval == 0 {
 		return usagef("--count counts intervals, so it needs --interval")
 	}
-	r, err := queue.OpenReader(name)
+	lastAt := time.Now()
+	last, err := queueStatsOf(name)
 	if isAny(err, os.ErrNotExist, queue.ErrNotQueue, queue.ErrName) {
 		return c.statAny(name)
 	}
-	if err != nil {
-		return c.queueAdvice(err)
-	}
-	defer r.Close()
-	lastAt := time.Now()
-	last, err := r.Stats()
 	if err != nil {
 		return c.queueAdvice(err)
 	}
@@ -101,7 +101,7 @@ func runStat(c *call) error {
 			return c.ctx.Err()
 		}
 		at := time.Now() // a tick comes late, or not at all, where somebody else is due
-		now, err := r.Stats()
+		now, err := queueStatsOf(name)
 		if err != nil {
 			return c.queueAdvice(err)
 		}

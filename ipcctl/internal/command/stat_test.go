@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ipcctl/ipc/queue"
 	"github.com/ipcctl/ipc/shm"
 	"github.com/matryer/is"
 )
@@ -41,6 +42,43 @@ func TestStat(t *testing.T) {
 	fails(t, 3, []string{"stat", path, "--interval", "1s"}, "only queues")
 	fails(t, 2, []string{"stat", name, "--interval", "-1s"}, "more than 0")
 	fails(t, 2, []string{"stat", name, "--count", "2"}, "--interval")
+}
+
+// TestStatDead: a process that was killed uses a queue no longer, although nobody has
+// cleaned up after it yet.
+func TestStatDead(t *testing.T) {
+	is := is.New(t)
+	name := newQueue(t)
+	must(t, "", "queue", "put", name, "a")
+	get := start(t, "", "queue", "get", name, "--count", "2")
+	next(t, get.lines)
+	users := func() any {
+		return conforms(t, "ipcctl stat", must(t, "", "stat", name, "--interval", "1ms", "--count", "1", "--json"))[0]["users"]
+	}
+	is.Equal(users(), 1.0)
+	is.NoErr(get.cmd.Process.Kill())
+	get.status(t)
+	is.True(strings.Contains(must(t, "", "queue", "stat", name), fmt.Sprintf("%d is dead", get.cmd.Process.Pid)))
+	is.Equal(users(), 0.0)
+}
+
+// TestQueueTailOfMany: the newest messages are the newest of all, however many there are.
+func TestQueueTailOfMany(t *testing.T) {
+	is := is.New(t)
+	name := newQueue(t, "--capacity", "10000", "--max-message", "64")
+	q, err := queue.Open(name, nil)
+	is.NoErr(err)
+	defer q.Close()
+	batch := make([][]byte, 100_000)
+	for i := range batch {
+		batch[i] = []byte("a")
+	}
+	for range 11 { // more than 1 << 20, packed
+		_, err := q.PutBatch(t.Context(), batch)
+		is.NoErr(err)
+	}
+	must(t, "", "queue", "put", name, "the newest")
+	is.Equal(must(t, "", "queue", "tail", name, "--count", "2"), "a\nthe newest\n")
 }
 
 func TestQueueTail(t *testing.T) {

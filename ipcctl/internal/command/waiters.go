@@ -25,6 +25,14 @@ type waiters struct {
 	Hidden bool `json:"hidden,omitempty"`
 }
 
+// queueFile returns the file behind a queue, on Linux.
+func queueFile(name string) string {
+	if strings.Contains(name, "/") {
+		return name
+	}
+	return shmFolder + "/" + queuePrefix + name
+}
+
 // waitersOf asks the kernel who of the holders sleeps on the queue's words.
 func waitersOf(name string, holders []queue.Holder) *waiters {
 	w := &waiters{Messages: []host.Process{}, Room: []host.Process{}}
@@ -37,7 +45,7 @@ func waitersOf(name string, holders []queue.Holder) *waiters {
 	if len(pids) == 0 {
 		return w
 	}
-	id, err := host.ID(shmFolder + "/" + queuePrefix + name)
+	id, err := host.ID(queueFile(name))
 	if err != nil {
 		w.Hidden = true
 		return w

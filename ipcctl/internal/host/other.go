@@ -34,6 +34,9 @@ func (*Lease) Close() error { return errSystem }
 // Sleepers needs Linux: nothing is known of any process.
 func Sleepers(_ FileID, pids []int) ([]Sleeper, int) { return nil, len(pids) }
 
+// Maps needs Linux.
+func Maps(int, FileID) (bool, error) { return false, errSystem }
+
 func describe(pid int) Process { return Process{PID: pid} }
 
 // ID needs Linux.

@@ -40,6 +40,13 @@ func Sleepers(file FileID, pids []int) (found []Sleeper, hidden int) {
 	return found, hidden
 }
 
+// Maps says whether the process has the file in its memory, if it may be looked into.
+func Maps(pid int, file FileID) (bool, error) {
+	s := scanner{buf: make([]byte, 64<<10)}
+	areas, err := s.areas(pid, file)
+	return len(areas) > 0, err
+}
+
 func sleepers(pid int, words []uint64, areas []area) (found []Sleeper) {
 	for _, w := range words {
 		for _, a := range areas {
