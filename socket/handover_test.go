@@ -367,6 +367,40 @@ func TestSocat(t *testing.T) {
 	})
 }
 
+// A manager that is behind with reading is waited for, until the context ends.
+func TestNotifyWaitsForTheManager(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "notify")
+	t.Setenv("NOTIFY_SOCKET", path)
+	fd, err := sysDatagramSocket()
+	is.NoErr(err)
+	defer sysClose(fd)
+	is.NoErr(unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
+	for err == nil { // until there is no room
+		err = sysSendDatagram(path, []byte("x"))
+	}
+	is.True(errors.Is(err, unix.EAGAIN))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	told, err := Notify(ctx, "READY=1")
+	is.True(errors.Is(err, context.DeadlineExceeded))
+	is.True(!told)
+	done := make(chan error, 1)
+	go func() { _, err := Notify(soon(t), "READY=1"); done <- err }()
+	buf := make([]byte, 10)
+	_, err = unix.Read(fd, buf)
+	is.NoErr(err)
+	is.NoErr(<-done)
+	var last string
+	is.NoErr(unix.SetNonblock(fd, true))
+	for n := 0; err == nil; last = string(buf[:max(n, 0)]) {
+		if n, err = unix.Read(fd, buf); err != nil {
+			break
+		}
+	}
+	is.Equal(last, "READY=1")
+}
+
 func TestNotifyWithoutManager(t *testing.T) {
 	is := is.New(t)
 	t.Setenv("NOTIFY_SOCKET", "")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -278,6 +279,38 @@ func TestCloseLeavesAnothersLock(t *testing.T) {
 	is.Equal(entries(t, filepath.Dir(path)), []string{})
 }
 
+// Close breaks off the handshakes that are under way, and waits for nobody.
+func TestCloseBreaksOffHandshakes(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l := listen(t, path, &ListenOptions{AuthKey: []byte("k"), HandshakeTimeout: watchdog})
+	c, err := Dial(soon(t), path, nil)
+	is.NoErr(err)
+	defer c.Close()
+	_, err = c.Recv(soon(t)) // the challenge
+	is.NoErr(err)
+	is.NoErr(l.Close())
+	_, err = c.Recv(soon(t))
+	is.Equal(err, io.EOF)
+}
+
+// Connections outlive their listener.
+func TestConnectionsStayAfterClose(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l := listen(t, path, nil)
+	go echo(l)
+	c, err := Dial(soon(t), path, nil)
+	is.NoErr(err)
+	defer c.Close()
+	for range 2 {
+		is.NoErr(c.Send(soon(t), []byte("x")))
+		_, err = c.Recv(soon(t))
+		is.NoErr(err)
+		is.NoErr(l.Close())
+	}
+}
+
 func TestBadAddresses(t *testing.T) {
 	dir := t.TempDir()
 	for addr, want := range map[string]error{
@@ -360,15 +393,17 @@ func TestAbstractName(t *testing.T) {
 		t.Skip("abstract names are a matter of Linux")
 	}
 	is := is.New(t)
-	addr := fmt.Sprintf("@ipc-socket-test-%d", os.Getpid())
-	l := listen(t, addr, nil)
-	go echo(l)
-	is.NoErr(roundTrip(t, addr, nil))
-	_, err := Listen(addr, nil)
-	is.True(errors.Is(err, syscall.EADDRINUSE))
-	is.NoErr(l.Close())
-	_, err = Dial(soon(t), addr, nil)
-	is.True(errors.Is(err, syscall.ECONNREFUSED))
+	short := fmt.Sprintf("@ipc-socket-test-%d", os.Getpid())
+	for _, addr := range []string{short, fmt.Sprintf("%s%0*d", short, maxSunPath-len(short), 0)} {
+		l := listen(t, addr, nil)
+		go echo(l)
+		is.NoErr(roundTrip(t, addr, nil))
+		_, err := Listen(addr, nil)
+		is.True(errors.Is(err, syscall.EADDRINUSE))
+		is.NoErr(l.Close())
+		_, err = Dial(soon(t), addr, nil)
+		is.True(errors.Is(err, syscall.ECONNREFUSED))
+	}
 }
 
 func TestPolicyDecidesOnBothSides(t *testing.T) {
