@@ -31,9 +31,9 @@ func (c *clock) now() int64 {
 	return c.day.Load() + t
 }
 
-// A glance is what one user of a clock saw there last. Lease wants the time for people to
-// read, and to read a clock takes a fifth of what it takes; to read the counter of the
-// processor, where there is one, takes a tenth of that.
+// A glance is what one user of a clock saw there last. To read a clock takes a fifth of
+// what Lease takes; to read the counter of the processor, where there is one, takes a tenth
+// of that.
 type glance struct {
 	tick uint64
 	time int64
@@ -43,11 +43,11 @@ type glance struct {
 // third of a nanosecond, and nowhere more than a few.
 const freshTicks = 1 << 20
 
-// now returns nanoseconds since 1970, of a moment ago perhaps.
-func (g *glance) now(c *clock) int64 {
+// now returns nanoseconds since 1970, of a moment ago unless it has just looked.
+func (g *glance) now(c *clock) (ns int64, looked bool) {
 	t := ticks()
 	if !hasTicks || t-g.tick >= freshTicks { // also after the counter went back
-		g.tick, g.time = t, c.now()
+		g.tick, g.time, looked = t, c.now(), true
 	}
-	return g.time
+	return g.time, looked
 }

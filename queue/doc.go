@@ -11,7 +11,7 @@
 // Put that failed delivered nothing; a Put killed halfway delivered once or not
 // at all. Get of a killed consumer loses what it had in hand, and Stats counts
 // it. A Lease of a killed consumer is given back within a quarter of a second
-// by whoever waits on the queue meanwhile, and redelivered out of order and with
+// by whoever uses the queue, waiting or busy, and redelivered out of order and with
 // Attempts above 1. Order is otherwise linearizable FIFO by commit. Messages of
 // cooperating peers are never torn.
 //

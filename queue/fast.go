@@ -132,9 +132,6 @@ func getOne[S any](l *lane, buf []byte, patient bool) (_ []byte, err error) {
 		}
 	}
 	pos := r.received(w, c, uint32(b))
-	if pos&r.hintMask == r.hintMask {
-		r.storeHint(opTake, pos+1)
-	}
 	h := w.mine
 	p, n := r.bytes(h), meta(h.meta.Load()).one()
 	if n > uint64(len(p)) {
@@ -155,6 +152,10 @@ func getOne[S any](l *lane, buf []byte, patient bool) (_ []byte, err error) {
 	storeRelease(w.rec, uint64(makeRecord(opIdle, 0, uint32(b), 0)))
 	if r.notFull.Load() != 0 {
 		q.wakeOne(offNotFull)
+	}
+	if pos&r.hintMask == r.hintMask {
+		r.storeHint(opTake, pos+1)
+		q.attend(l)
 	}
 	l.ok = true
 	return buf, nil
@@ -187,7 +188,8 @@ func leaseOne[S any](l *lane, m *Lease, patient bool) (err error) {
 	if q.broken.Load() {
 		return l.pass()
 	}
-	storeRelease(w.from, uint64(l.seen.now(&q.clock)))
+	now, looked := l.seen.now(&q.clock)
+	storeRelease(w.from, uint64(now))
 	atStep[S](r, stepRecord)
 	storeRelease(w.rec, uint64(makeRecord(opLease, c.pos, w.own, uint32(b))))
 	atStep[S](r, stepSwap)
@@ -220,6 +222,8 @@ func leaseOne[S any](l *lane, m *Lease, patient bool) (err error) {
 	l.next = 0
 	if err = q.deliverOn(l, m); err == ErrCorrupt {
 		q.broken.Store(true)
+	} else if looked {
+		q.lookAround()
 	}
 	l.ok = true
 	return err

@@ -162,6 +162,9 @@ func (q *Queue) tryGet(buf []byte, spin bool) (msg []byte, err error) {
 	l.begin(spin)
 	defer l.end(&err)
 	msg, err = q.getOn(l, buf, spin)
+	if err == nil {
+		q.attend(l)
+	}
 	l.ok = true
 	return msg, err
 }
@@ -346,6 +349,7 @@ func (q *Queue) getBatchOn(l *lane, b *Batch, max int, spin bool) (err error) {
 	}
 	if len(b.ends) > 0 {
 		q.holdOn(l, 0)
+		q.attend(l)
 	}
 	l.ok = true
 	return err

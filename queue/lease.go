@@ -123,7 +123,8 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 			break
 		}
 		announced = true
-		storeRelease(l.from, uint64(l.seen.now(&q.clock)))
+		now, looked := l.seen.now(&q.clock)
+		storeRelease(l.from, uint64(now))
 		if !q.r.takeAt(&l.worker, word, opLease) {
 			continue
 		}
@@ -133,6 +134,9 @@ func (q *Queue) leaseOn(l *lane, spin bool) (err error) {
 		}
 		q.r.noteTime(l.mine)
 		q.wakeOne(offNotFull)
+		if looked {
+			q.lookAround()
+		}
 		return nil
 	}
 	if announced {

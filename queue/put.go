@@ -168,6 +168,7 @@ func (q *Queue) publishOn(l *lane, word slotWord, kind uint32, n int) error {
 
 // sample stamps the lane's block with the time, and notes how full the queue is.
 func (q *Queue) sample(l *lane) {
+	q.attend(l)
 	l.mine.stamp.Store(uint64(time.Now().UnixNano()))
 	q.r.noteDepth(&l.worker)
 }

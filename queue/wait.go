@@ -226,6 +226,15 @@ func (q *Queue) lookAround() (bool, error) {
 	return true, q.reapDead()
 }
 
+// attend looks around in the middle of an operation on l, every so often. Where no call
+// ever waits, because there is always a message and always space, nobody else would give
+// back what the dead had. What it meets is for the next operation to say.
+func (q *Queue) attend(l *lane) {
+	if _, looked := l.seen.now(&q.clock); looked {
+		q.lookAround()
+	}
+}
+
 // sleep arms the side, tries once more, and sleeps. It returns errRetry when it
 // is time to try again.
 func (q *Queue) sleep(ctx context.Context, s *side, try func(spin bool) error) (err error) {
