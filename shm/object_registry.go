@@ -178,7 +178,7 @@ func createObject(name string, size int, o *Options) (_ object, _ []byte, err er
 	committed := false
 	defer func() {
 		if !committed { // an error, or a panic of Init
-			err = errors.Join(err, removeObject(name), obj.close())
+			err = errors.Join(err, dropRecord(name, log), obj.close())
 		}
 	}()
 	if err := rec.size(f); err != nil {
@@ -198,7 +198,8 @@ func createObject(name string, size int, o *Options) (_ object, _ []byte, err er
 }
 
 // beginRecord adds a record that is not ready, exclusively locked, and makes
-// the object. What a dead creator left under the name is removed.
+// the object. What a dead creator left under the name is removed. Who looks for
+// the record finds it locked and written: it is given its name last.
 func beginRecord(name string, rec record) (f, log *os.File, err error) {
 	dir, unlock, err := registry()
 	if err != nil {
@@ -213,7 +214,9 @@ func beginRecord(name string, rec record) (f, log *os.File, err error) {
 		f.Close()
 		return nil, nil, os.ErrExist // somebody else's
 	}
-	log, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	temp := filepath.Join(dir, ".new") // one for all, as the registry is locked
+	_ = os.Remove(temp)                // of one who died here
+	log, err = os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -222,12 +225,29 @@ func beginRecord(name string, rec record) (f, log *os.File, err error) {
 		err = writeRecord(log, rec)
 	}
 	if err == nil {
-		f, err = rec.open(unix.O_RDWR | unix.O_CREAT | unix.O_EXCL)
+		err = os.Rename(temp, path)
 	}
 	if err != nil {
+		return nil, nil, errors.Join(err, os.Remove(temp), log.Close())
+	}
+	if f, err = rec.open(unix.O_RDWR | unix.O_CREAT | unix.O_EXCL); err != nil {
 		return nil, nil, errors.Join(err, os.Remove(path), log.Close())
 	}
 	return f, log, nil
+}
+
+// dropRecord undoes beginRecord. If somebody has removed the segment meanwhile,
+// there is nothing left to undo, and the name may be another's.
+func dropRecord(name string, log *os.File) error {
+	dir, unlock, err := registry()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if path := filepath.Join(dir, name); rundir.SameFile(log, path) {
+		return removeRecord(path, name)
+	}
+	return nil
 }
 
 // sweepRecord makes room for a new record at path: nothing is there, or what
@@ -249,12 +269,17 @@ func sweepRecord(path string) error {
 		f, err := rec.open(unix.O_RDWR)
 		if err == nil {
 			f.Close()
-			if rec.Ready {
-				return os.ErrExist
-			}
+		}
+		there := err == nil || errors.Is(err, os.ErrPermission)
+		switch {
+		case there && rec.Ready:
+			return os.ErrExist
+		case there:
 			if err := rec.unlink(); err != nil {
 				return err
 			}
+		case !errors.Is(err, os.ErrNotExist):
+			return err
 		}
 	}
 	return os.Remove(path)
@@ -282,20 +307,51 @@ func openObject(ctx context.Context, name string, writable bool) (object, error)
 	if err != nil {
 		return object{}, err
 	}
-	log, rec, err := attachRecord(ctx, filepath.Join(dir, name))
-	if errors.Is(err, os.ErrNotExist) && err != errCutShort {
-		f, err := shmOpen(objectName(name), mode, 0)
-		return object{f: f}, err
+	path := filepath.Join(dir, name)
+	for { // ends: somebody would have to remove and make the segment every time, or ctx does
+		log, rec, err := attachRecord(ctx, path)
+		if errors.Is(err, os.ErrNotExist) && err != errCutShort {
+			f, err := openForeign(name, mode)
+			if err != errHasRecord {
+				return object{f: f}, err
+			}
+			continue
+		}
+		if err != nil {
+			return object{}, err
+		}
+		f, err := rec.open(mode)
+		if err != nil {
+			return object{}, errors.Join(err, log.Close())
+		}
+		if rundir.SameFile(log, path) {
+			return object{f: f, size: rec.Size, attached: log}, nil
+		}
+		// Removed since: the object may be another segment's, on its way.
+		f.Close()
+		log.Close()
+		if err := ctx.Err(); err != nil {
+			return object{}, err
+		}
 	}
-	if err != nil {
-		return object{}, err
-	}
-	f, err := rec.open(mode)
-	if err != nil {
-		return object{}, errors.Join(err, log.Close())
-	}
-	return object{f: f, size: rec.Size, attached: log}, nil
 }
+
+// openForeign opens an object that has no record. Nobody adds one meanwhile: the
+// object would be one on its way.
+func openForeign(name string, mode int) (*os.File, error) {
+	dir, unlock, err := registry()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
+		return nil, errHasRecord
+	}
+	return shmOpen(objectName(name), mode, 0)
+}
+
+// errHasRecord is not foreign, any more.
+var errHasRecord = errors.New("it has a record")
 
 // errCutShort is not a segment, though it has a record and perhaps an object.
 var errCutShort = fmt.Errorf("its creator died before it was complete: %w", os.ErrNotExist)
@@ -342,7 +398,12 @@ func removeObject(name string) error {
 		return err
 	}
 	defer unlock()
-	path := filepath.Join(dir, name)
+	return removeRecord(filepath.Join(dir, name), name)
+}
+
+// removeRecord removes the record at path and its object. Preconditions: the
+// registry is locked.
+func removeRecord(path, name string) error {
 	rec := record{Object: objectName(name)}
 	if log, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0); err == nil {
 		if r, err := readRecord(log); err == nil {
@@ -350,7 +411,7 @@ func removeObject(name string) error {
 		}
 		log.Close()
 	}
-	err = rec.unlink()
+	err := rec.unlink()
 	if e := os.Remove(path); e != nil && !errors.Is(e, os.ErrNotExist) {
 		err = errors.Join(err, e)
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ipcctl/ipc/shm/internal/rundir"
@@ -166,6 +168,85 @@ func testCutShort(t *testing.T, o *Options) {
 	if o.File {
 		_, err = os.Lstat(path)
 		is.True(errors.Is(err, os.ErrNotExist))
+	}
+}
+
+// A creation that failed takes away what it made, and not what somebody else has
+// made under its name meanwhile.
+func TestRegistryFailedCreate(t *testing.T) {
+	is := is.New(t)
+	name := registryName(t)
+	var other *Region
+	_, err := Create(name, 100, &Options{Init: func([]byte) (err error) {
+		is.NoErr(Remove(name)) // as any process of this user may
+		other, err = Create(name, 200, nil)
+		is.NoErr(err)
+		return errors.New("no")
+	}})
+	is.True(err != nil)
+	defer other.Close()
+	r, err := Open(name, nil)
+	is.NoErr(err) // the other one lives
+	is.Equal(r.Size(), 200)
+	is.NoErr(r.Close())
+}
+
+// A name whose segment may not be opened is taken, and stays listed. (Root may
+// open all.)
+func TestRegistryReadOnlySegment(t *testing.T) {
+	is := is.New(t)
+	name := registryName(t)
+	r, err := Create(name, 100, &Options{Mode: 0o400})
+	is.NoErr(err)
+	is.NoErr(r.Close())
+	_, err = Create(name, 100, nil)
+	is.True(errors.Is(err, os.ErrExist))
+	i := listed(t, name)
+	is.True(i != nil)
+	is.Equal(i.Size, int64(100))
+}
+
+// Whoever looks at a name while it is made sees nothing or all of it, and is not
+// in the creator's way.
+func TestRegistryCreateWhileOthersLook(t *testing.T) {
+	is := is.New(t)
+	name := registryName(t)
+	var stop atomic.Bool
+	var others sync.WaitGroup
+	for range 2 {
+		others.Go(func() {
+			for !stop.Load() {
+				r, err := Open(name, nil)
+				if err == nil {
+					var b [5]byte
+					_, err = r.ReadAt(b[:], 0)
+					if err == nil && string(b[:]) != "whole" {
+						err = fmt.Errorf("it holds %q", b)
+					}
+					err = errors.Join(err, r.Close())
+				}
+				if err != nil && !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("open: %v", err)
+					return
+				}
+				if _, err := List(); err != nil {
+					t.Errorf("list: %v", err)
+					return
+				}
+			}
+		})
+	}
+	defer others.Wait()
+	defer stop.Store(true)
+	rounds := 2000
+	if testing.Short() {
+		rounds = 500
+	}
+	for range rounds {
+		r, err := Create(name, 100, &Options{Init: func(mem []byte) error { copy(mem, "whole"); return nil }})
+		is.NoErr(err)
+		is.NoErr(r.Close())
+		is.NoErr(Remove(name))
 	}
 }
 
