@@ -15,18 +15,9 @@ func (j *Job) apart(near, far int) error {
 	if !j.Apart {
 		return nil
 	}
-	var all unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil {
+	first, last, err := ends()
+	if err != nil {
 		return err
-	}
-	first, last := -1, -1
-	for cpu := range 1024 { // CPU_SETSIZE
-		if all.IsSet(cpu) {
-			if first < 0 {
-				first = cpu
-			}
-			last = cpu
-		}
 	}
 	for pid, cpu := range map[int]int{near: first, far: last} {
 		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
@@ -46,4 +37,22 @@ func (j *Job) apart(near, far int) error {
 		}
 	}
 	return nil
+}
+
+// ends returns the first and the last CPU on which this process may run.
+func ends() (first, last int, err error) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return 0, 0, err
+	}
+	first = -1
+	for cpu := range 1024 { // CPU_SETSIZE
+		if all.IsSet(cpu) {
+			if first < 0 {
+				first = cpu
+			}
+			last = cpu
+		}
+	}
+	return first, last, nil
 }

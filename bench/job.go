@@ -77,6 +77,7 @@ type Record struct {
 	Res   Result  `json:"result"`
 	Error string  `json:"error,omitempty"`
 
+	Cores   *cores  `json:"cores,omitempty"`   // right before it
 	Stolen  float64 `json:"stolen,omitempty"`  // share of the CPUs that the hypervisor gave to others meanwhile
 	Grown   int64   `json:"grown,omitempty"`   // bytes by which a CPU's list of free pages has grown meanwhile
 	Instead bool    `json:"instead,omitempty"` // another try counts instead of this one: less disturbed, or one that failed

@@ -188,6 +188,7 @@ func (r *Report) writeConditions(p func(string, ...any)) {
 	if share, ok := r.stolen(); ok {
 		p(" The hypervisor gave %.1f%% of the CPUs to others during the repetitions that count.", 100*share)
 	}
+	p("%s", coresText(r.cores()))
 	p("\n\n| | |\n|---|---|\n")
 	for _, f := range r.Machine {
 		p("| %s | %s |\n", f.name, f.value)
@@ -241,6 +242,10 @@ func (r *Report) writeConditions(p func(string, ...any)) {
 - What absolute times show most is where the scheduler put the processes: two that
   share a CPU hand over in a few us, waking one on an idle virtual CPU takes tens
   of us. The spread shows it; ratios of sleeping mechanisms inherit it.
+- What spinning mechanisms show most is where the hypervisor put the CPUs: a message
+  from one to the other takes two to six times as long where they are far apart, and up
+  to twice as long where another machine is on the other thread of a core. Neither
+  has a repetition made again; each says in results.jsonl what it met (*cores*).
 
 `, r.Reps, r.Millis, r.Planned, 100*stolenLimit, grownLimit>>20, stolenTries, pauseMicros, flying)
 }
@@ -256,6 +261,16 @@ func (r *Report) stolen() (float64, bool) {
 		}
 	}
 	return sum / float64(max(n, 1)), sum > 0
+}
+
+// cores returns what the CPUs were like before the repetitions that count.
+func (r *Report) cores() (all []cores) {
+	for _, t := range r.Tables {
+		for _, o := range t.Outcomes {
+			all = append(all, o.Cores...)
+		}
+	}
+	return all
 }
 
 // options are the arguments that change what is measured, without paths.

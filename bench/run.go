@@ -34,6 +34,7 @@ type runner struct {
 type Outcome struct {
 	Results []Result
 	Failed  []string // why, once for each repetition that failed
+	Cores   []cores  // before each repetition, if known
 	Stolen  float64  // sum of the shares that were stolen from each repetition
 }
 
@@ -78,7 +79,7 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 		rec.Job = Job{Mech: name, Work: t.Work, Size: t.Size, Producers: t.Producers, Consumers: t.Consumers, Many: t.Many, Apart: t.Apart, Millis: t.millis(r.millis)}
 		record := func(is try, instead bool) error {
 			rec := rec
-			rec.Res, rec.Stolen, rec.Grown, rec.Instead = is.res, is.stolen, is.grown, instead
+			rec.Res, rec.Cores, rec.Stolen, rec.Grown, rec.Instead = is.res, is.cores, is.stolen, is.grown, instead
 			if is.err != nil {
 				rec.Error = is.err.Error()
 			}
@@ -89,6 +90,9 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 			func(is try) error { return record(is, true) })
 		if err != nil {
 			return err
+		}
+		if took.cores != nil {
+			o.Cores = append(o.Cores, *took.cores)
 		}
 		if o.Stolen += took.stolen; took.err != nil {
 			o.Failed = append(o.Failed, took.err.Error())

@@ -31,6 +31,7 @@ func lookAtMachine() (m machineState) {
 type try struct {
 	res    Result
 	err    error
+	cores  *cores  // before it, if known
 	stolen float64 // share of the CPUs that the hypervisor gave to others meanwhile
 	grown  int64   // bytes by which a CPU's list of free pages has grown (pages.go)
 }
@@ -45,7 +46,7 @@ func (t try) disturbed() float64 {
 // the one that was disturbed least. look tells what the machine has done so far.
 func undisturbed(ctx context.Context, look func() machineState, measure func() (Result, error), done func(try) error) (best try, err error) {
 	for n := range stolenTries {
-		var t try
+		t := try{cores: lookAtCores()}
 		before := look()
 		t.res, t.err = measure()
 		if ctx.Err() != nil {
