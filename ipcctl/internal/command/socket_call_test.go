@@ -62,9 +62,17 @@ func TestSocketCallPolicy(t *testing.T) {
 	is := is.New(t)
 	path := filepath.Join(t.TempDir(), "s.sock")
 	file := policy(t, fmt.Sprintf("allow uid:%d connect socket:%s\nallow uid:%[1]d call rpc:/yes\n", os.Getuid(), path))
-	start(t, "listening", "socket", "serve", path, "--policy", file, "--method", "/yes", "--method", "/no")
+	server := start(t, "listening", "socket", "serve", path, "--policy", file, "--method", "/yes", "--method", "/no")
 	is.Equal(must(t, "", "socket", "call", path, "/yes", "x"), "x\n")
 	fails(t, 4, []string{"socket", "call", path, "/no", "x"}, "policy")
+	told := next(t, server.errs) // the server's owner learns who, from what, and why
+	for _, text := range []string{"turned away", fmt.Sprintf("uid=%d", os.Getuid()), "/no", "denied"} {
+		if !strings.Contains(told, text) {
+			t.Errorf("the server says %q, want %q", told, text)
+		}
+	}
+	is.Equal(run(t, "a\nb", "socket", "call", path, "/no", "--stream", "--lines").code, 4)
+	is.True(strings.Contains(next(t, server.errs), "turned away"))
 }
 
 // TestSocketCallServer has a server of the library on the other side: one that

@@ -19,7 +19,7 @@ func (s *server) methods(policy *acl.Policy) (*rpc.Server, error) {
 	if len(flags) == 0 {
 		return nil, nil
 	}
-	srv, known := &rpc.Server{Policy: policy}, map[string]bool{}
+	srv, known := &rpc.Server{}, map[string]bool{}
 	for _, f := range flags {
 		name, command, run := strings.Cut(f, "=")
 		switch {
@@ -31,15 +31,30 @@ func (s *server) methods(policy *acl.Policy) (*rpc.Server, error) {
 			return nil, usagef("--method %s: the command is empty", name)
 		}
 		known[name] = true
-		if !run {
-			srv.HandleFunc(name, echoCall)
-			continue
+		answer := rpc.HandlerFunc(echoCall)
+		if run {
+			answer = func(ctx context.Context, call *rpc.Call) ([]byte, error) {
+				return s.shell(ctx, command, call.Peer(), call.Data)
+			}
 		}
-		srv.HandleFunc(name, func(ctx context.Context, call *rpc.Call) ([]byte, error) {
-			return s.shell(ctx, command, call.Peer(), call.Data)
-		})
+		srv.Handle(name, s.admitted(policy, name, answer))
 	}
 	return srv, nil
+}
+
+// admitted answers the calls that the policy allows. An rpc.Server does that too, and tells
+// nobody whom it has turned away.
+func (s *server) admitted(policy *acl.Policy, name string, answer rpc.HandlerFunc) rpc.Handler {
+	if policy == nil {
+		return answer
+	}
+	return rpc.HandlerFunc(func(ctx context.Context, call *rpc.Call) ([]byte, error) {
+		if d := policy.Check(call.Peer(), "call", "rpc:"+name); !d.Allowed {
+			s.note("turned away %s: call of %s: %s", call.Peer(), name, d)
+			return nil, rpc.Errorf(rpc.CodeDenied, "%v may not call %q", call.Peer(), name)
+		}
+		return answer(ctx, call)
+	})
 }
 
 // echoCall sends back each message of the caller's stream, and then the request.
