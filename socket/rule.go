@@ -24,12 +24,21 @@ func newRule(addr, action string, p *acl.Policy, allow func(acl.Subject) error) 
 	}
 }
 
+// overflowID is what Linux shows for a user that has no id in our user
+// namespace, user_namespaces(7), and often also the user "nobody".
+const overflowID = 65534
+
+// isOwnUser reports whether uid is our own user, and can be nobody else.
+func isOwnUser(uid uint32) bool {
+	return uid == uint32(os.Geteuid()) && (uid != overflowID || everyUserHasAnID())
+}
+
 // check returns nil or an error that wraps os.ErrPermission.
 func (r *rule) check(s acl.Subject) error {
 	if r.policy != nil && !r.policy.Check(s, r.action, r.resource).Allowed {
 		return fmt.Errorf("policy denies %q on %s to %v: %w", r.action, r.resource, s, os.ErrPermission)
 	}
-	if r.sameUser && !(s.Knows(acl.FieldID) && (s.UID == uint32(os.Geteuid()) || s.UID == 0)) {
+	if r.sameUser && !(s.Knows(acl.FieldID) && (s.UID == 0 || isOwnUser(s.UID))) {
 		return fmt.Errorf("without a policy, an abstract name is for its user alone, not for %v: %w", s, os.ErrPermission)
 	}
 	if r.allow == nil {
