@@ -243,7 +243,7 @@ func FromFile(f *os.File) (*Conn, error) {
 	if err != nil {
 		return nil, opError("from file", f.Name(), err)
 	}
-	sysNoExtras(fd)
+	_ = sysNoExtras(fd)
 	c, err := newConn(fd, f.Name(), nil)
 	if err != nil {
 		return nil, opError("from file", f.Name(), err)

@@ -247,7 +247,7 @@ func TestSendAfterCloseWrite(t *testing.T) {
 
 // A message that SendBuffered takes while CloseWrite comes is sent, or refused.
 func TestCloseWriteSendsWhatWasTaken(t *testing.T) {
-	for range 200 {
+	for range 50 {
 		is := is.New(t)
 		a, b := pair(t, nil)
 		took := make(chan int, 1)

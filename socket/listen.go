@@ -278,7 +278,7 @@ func (l *Listener) acceptAdmitted(ctx context.Context) (*Conn, error) {
 // admit takes over fd and returns it as a connection, or nil if it was refused.
 func (l *Listener) admit(fd int) *Conn {
 	if l.extras { // also those that waited in the backlog
-		sysNoExtras(fd)
+		_ = sysNoExtras(fd)
 	}
 	c, err := newConn(fd, l.addr, &l.opts.Conn)
 	if err != nil {
