@@ -62,8 +62,17 @@ func gc(c *call) error {
 		return err
 	}
 	var verdicts []verdictOfGC
-	failed := false
-	for _, o := range objects {
+	failed, what := false, "looking closely"
+	if c.bool("yes") {
+		what = "removing"
+	}
+	p := c.progress(what, len(objects))
+	defer p.clear()
+	for i, o := range objects {
+		if c.ctx.Err() != nil { // what was done is told
+			break
+		}
+		p.next(i, what)
 		young := !o.Created.IsZero() && time.Since(o.Created) < c.flags.Duration("older-than")
 		why, dead := o.proof(!young)
 		if !dead {
@@ -75,21 +84,27 @@ func gc(c *call) error {
 			v.Action, v.Why = "kept", fmt.Sprintf("it is only %v old", time.Since(o.Created).Round(time.Second))
 		case c.bool("yes"):
 			v.Action = "removed"
-			if err := o.bury(); errors.Is(err, errRevived) {
+			switch err := o.bury(); {
+			case errors.Is(err, os.ErrNotExist): // somebody else was first
+				continue
+			case errors.Is(err, errRevived):
 				v.Action, v.Why = "kept", err.Error()
-			} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+			case err != nil:
 				v.Action, v.Why, failed = "failed", err.Error(), true
 			}
 		}
 		verdicts = append(verdicts, v)
 	}
-	if err := c.showGC(verdicts); err != nil {
-		return err
+	p.clear()
+	if len(verdicts) > 0 || c.ctx.Err() == nil {
+		if err := c.showGC(verdicts); err != nil {
+			return err
+		}
 	}
 	if failed {
 		return silent(statusFailed)
 	}
-	return nil
+	return c.ctx.Err()
 }
 
 func (c *call) showGC(verdicts []verdictOfGC) error {

@@ -44,7 +44,7 @@ func runMetrics(c *call) error {
 	if c.set("serve") {
 		return c.serveMetrics(registry)
 	}
-	families, err := registry.Gather()
+	families, err := looking(c, registry.Gather)
 	if err != nil {
 		return err
 	}

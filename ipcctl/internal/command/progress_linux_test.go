@@ -94,11 +94,11 @@ func TestProgressOfLooking(t *testing.T) {
 // remains of the bar.
 func TestInterruptedLook(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	for _, verb := range []string{"ls", "gc"} {
+	for _, verb := range []string{"ls", "gc", "metrics", "stat any", "top"} {
 		t.Run(verb, func(t *testing.T) {
 			t.Parallel()
 			is := is.New(t)
-			term, _ := looking(t, verb)
+			term, _ := looking(t, strings.Fields(verb)...)
 			term.typed("\x03") // Ctrl-C
 			code, output := term.end()
 			is.Equal(code, -1)

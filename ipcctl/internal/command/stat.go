@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -135,7 +134,7 @@ func (c *call) statAny(name string) error {
 			path = abs // as survey has it
 		}
 	}
-	objects, err := survey("", []string{dir})
+	objects, err := looking(c, func() ([]object, error) { return survey("", []string{dir}) })
 	if err != nil {
 		return err
 	}
@@ -154,5 +153,5 @@ func (c *call) statAny(name string) error {
 		}
 		return nil
 	}
-	return advise(errors.Join(fmt.Errorf("no object %q: %w", name, os.ErrNotExist)), "ipcctl ls lists what there is")
+	return advise(fmt.Errorf("no object %q: %w", name, os.ErrNotExist), "ipcctl ls lists what there is")
 }

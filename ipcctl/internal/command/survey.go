@@ -102,8 +102,8 @@ func survey(kind string, folders []string) ([]object, error) {
 	return all, nil
 }
 
-// survey is survey for a person: it wants the folders to be there, and shows on a
-// terminal that it goes on. Beside thousands of processes it takes its time.
+// survey is survey for a person: it wants the folders to be there. Beside thousands of
+// processes it takes its time.
 func (c *call) survey(kind string, folders []string) ([]object, error) {
 	for _, f := range folders {
 		if info, err := os.Stat(f); err != nil {
@@ -112,22 +112,27 @@ func (c *call) survey(kind string, folders []string) ([]object, error) {
 			return nil, usagef("%s is no folder", f)
 		}
 	}
+	return looking(c, func() ([]object, error) { return survey(kind, folders) })
+}
+
+// looking shows a person that a look at the whole host goes on, and ends with the verb.
+func looking[T any](c *call, look func() (T, error)) (T, error) {
 	p := c.progress("looking at every process", 0)
 	defer p.clear()
 	var (
-		all  []object
-		err  error
-		done = make(chan struct{})
+		seen, none T
+		err        error
+		done       = make(chan struct{})
 	)
 	go func() {
 		defer close(done)
-		all, err = survey(kind, folders)
+		seen, err = look()
 	}()
 	select {
 	case <-done:
-		return all, err
+		return seen, err
 	case <-c.ctx.Done(): // it only looks, so nothing has to be put in order
-		return nil, c.ctx.Err()
+		return none, c.ctx.Err()
 	}
 }
 

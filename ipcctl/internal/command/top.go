@@ -99,7 +99,7 @@ func runTop(c *call) error {
 				return err
 			}
 		}
-		all, err := ob.look()
+		all, err := looking(c, ob.look)
 		if err != nil {
 			return err
 		}

@@ -224,7 +224,7 @@ func (s *screen) showDetail() {
 // topScreen runs top on a terminal, which it leaves as it found it.
 func topScreen(c *call, ob *observer, interval time.Duration, count int) error {
 	s := newScreen(c.paint)
-	all, err := ob.look()
+	all, err := looking(c, ob.look)
 	if err != nil {
 		return err
 	}
