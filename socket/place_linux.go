@@ -112,12 +112,18 @@ func (p *place) permit(st *unix.Stat_t, mode uint32, gid int) error {
 	return nil
 }
 
-// connect connects fd to the socket at the place, and to no other that its path
-// may lead to by now. It returns a bare errno.
+// connect connects fd to the socket at the place. Where nobody answers at the
+// path, that may lead elsewhere by now, so the inode itself is asked too. It
+// returns a bare errno.
 func (p *place) connect(fd int) error {
-	err := connectLong(fd, p.dir, p.name)
-	if err == unix.ENOENT && len(p.path) <= maxSunPath { // without /proc
-		err = sysConnect(fd, p.path)
+	if len(p.path) > maxSunPath {
+		return connectLong(fd, p.dir, p.name)
+	}
+	err := sysConnect(fd, p.path)
+	if err == unix.ECONNREFUSED || err == unix.ENOENT {
+		if lerr := connectLong(fd, p.dir, p.name); lerr != unix.ENOENT { // as without /proc
+			return lerr
+		}
 	}
 	return err
 }
