@@ -35,6 +35,18 @@ func registerHandover() bool {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	// predecessor PATH: hands a listener over by descriptor 3.
+	helpers["predecessor"] = func(args []string) {
+		c, err := FromFile(os.NewFile(3, "successor"))
+		if err == nil {
+			var l *Listener
+			if l, err = Listen(args[0], nil); err == nil {
+				err = l.HandOver(context.Background(), c)
+			}
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	// activated NAME: serves the socket that the service manager passed.
 	helpers["activated"] = func(args []string) {
 		l, err := ListenActivated(args[0], nil)
@@ -67,11 +79,16 @@ var _ = registerHandover()
 // startSuccessor starts a process and returns the connection to it.
 func startSuccessor(t *testing.T) (*exec.Cmd, *Conn) {
 	t.Helper()
+	return startPeer(t, "successor")
+}
+
+func startPeer(t *testing.T, name string, args ...string) (*exec.Cmd, *Conn) {
+	t.Helper()
 	is := is.New(t)
 	a, b := pair(t, nil)
 	f, err := b.File()
 	is.NoErr(err)
-	cmd := helper(t, "successor")
+	cmd := helper(t, name, args...)
 	cmd.ExtraFiles = []*os.File{f}
 	is.NoErr(cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
@@ -163,6 +180,31 @@ func TestHandOverThatFailsChangesNothing(t *testing.T) {
 	is.NoErr(a.Send(soon(t), []byte("something else")))
 	_, err := TakeOver(soon(t), b, nil)
 	is.True(errors.Is(err, os.ErrInvalid))
+}
+
+// A predecessor that dies half-way leaves a dead socket, and a successor that
+// knows it has nothing.
+func TestPredecessorDiesWhileHandingOver(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	cmd, c := startPeer(t, "predecessor", path)
+	m, err := c.Recv(soon(t)) // the offer
+	is.NoErr(err)
+	is.Equal(len(m.Files), 2)
+	_, err = Listen(path, nil)
+	is.True(errors.Is(err, unix.EADDRINUSE))
+	stop(cmd)
+	_, err = takeOver(soon(t), c, m, nil)
+	is.True(errors.Is(err, ErrPeerClosed))
+	_, err = Listen(path, nil) // the offer still has socket and lock
+	is.True(errors.Is(err, unix.EADDRINUSE))
+	is.NoErr(m.Close())
+	l := listen(t, path, nil)
+	go echo(l)
+	is.NoErr(roundTrip(t, path, nil))
+	is.NoErr(l.Close())
+	is.Equal(entries(t, dir), []string{})
 }
 
 // Close and HandOver at the same time: either the listener ends, and HandOver
