@@ -17,7 +17,8 @@ const listenFDsStart = 3
 // ListenActivated returns a listener on the socket called name that the service
 // manager passed to this process: FileDescriptorName= of a systemd socket
 // unit, or whatever sets LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES. An empty
-// name means the only socket there is.
+// name means the only socket there is. Of several with one name, as those of one
+// unit have, it is the first.
 //
 // Closing the listener leaves the socket to the manager. The error wraps
 // os.ErrNotExist when this process was not started that way, or has no socket

@@ -49,7 +49,8 @@ type ListenOptions struct {
 	Allow func(acl.Subject) error
 
 	// AuthKey makes peers prove that they know it, and proves it to them, as
-	// multiprocessing.connection does. Accept returns only those that did.
+	// multiprocessing.connection does. Accept returns only those that did. An
+	// empty key is none: beware of an empty file.
 	AuthKey []byte
 
 	// AllowMD5 accepts the digest of Python up to 3.11, HMAC-MD5.
