@@ -15,9 +15,10 @@ import (
 
 // TestGCInterrupted: one interrupt ends the removal too, and what is gone by then is told.
 func TestGCInterrupted(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	dir := t.TempDir()
-	const many = 500 // each takes its time: a server without a lock may be about to answer
+	const many = 1000
 	for i := range many {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, strconv.Itoa(i)), Net: "unix"})
 		is.NoErr(err)

@@ -77,6 +77,7 @@ func TestListSysV(t *testing.T) {
 // TestListSysVOfOthers: another IPC namespace has segments of the same IDs, and its processes
 // do not use ours.
 func TestListSysVOfOthers(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	const attach = `import ctypes, os, sys
 c = ctypes.CDLL(None)

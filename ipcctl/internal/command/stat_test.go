@@ -64,6 +64,7 @@ func TestStatDead(t *testing.T) {
 
 // TestQueueTailOfMany: the newest messages are the newest of all, however many there are.
 func TestQueueTailOfMany(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	name := newQueue(t, "--capacity", "10000", "--max-message", "64")
 	q, err := queue.Open(name, nil)

@@ -16,6 +16,7 @@ import (
 // TestStuckReader: a verb that writes to a pipe which somebody has and does not read
 // ends with the first signal, in order.
 func TestStuckReader(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	// stuck starts a verb, has it given something to write, and waits until the pipe
 	// takes no more of it.
@@ -72,6 +73,7 @@ func TestStuckReader(t *testing.T) {
 // TestInterruptedCopy: what has much to write, and never waits for anything else, ends
 // with the first signal too.
 func TestInterruptedCopy(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	segment := segmentName(t)
 	must(t, "", "shm", "create", "--size", "32MiB", "--name", segment)
