@@ -28,6 +28,7 @@ type desc struct {
 	closed   atomic.Bool
 	sized    atomic.Bool
 	file     io.Closer
+	fd       int
 	deadline func(time.Time) error
 	relay    atomic.Pointer[context.CancelFunc]
 	brief    bool

@@ -1,10 +1,12 @@
 package pipe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -46,34 +48,52 @@ func relayAll(ctx context.Context, op string, src io.Reader, dsts ...io.Writer) 
 	var moved Moved
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
+	cause := func(err error) error {
+		if err != nil && within.Err() != nil && ctx.Err() == nil {
+			return os.ErrClosed // a pipe's end that was closed has ended the Relay
+		}
+		return err
+	}
 	if r, ok := src.(*Reader); ok {
-		unlock, err := lockFor(ctx, &r.mu, r.d, &cancel)
+		nothing := func(context.Context) error { return nil }
+		unlock, err := lockFor(within, &r.mu, r.d, nothing, &cancel)
 		if err != nil {
-			return moved, r.fail(op, err)
+			return moved, r.fail(op, cause(err))
 		}
 		defer unlock()
 	}
-	for i, dst := range dsts {
-		w, ok := dst.(*Writer)
-		if !ok || i > 0 && dsts[0] == dst {
-			continue
-		}
-		unlock, err := lockFor(ctx, &w.mu, w.d, &cancel)
+	for _, w := range writersOf(dsts) {
+		unlock, err := lockFor(within, &w.mu, w.d, w.flush, &cancel)
 		if err != nil {
-			return moved, w.fail(op, err)
+			return moved, w.fail(op, cause(err))
 		}
 		defer unlock()
 	}
 	err := moveAll(within, &moved, src, dsts)
-	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		err = os.ErrClosed // a pipe's end that was closed has ended the Relay
+	return moved, fail(op, "", cause(err))
+}
+
+// writersOf returns the pipes' ends among dsts, each once, in the order in which
+// every Tee locks them: two that share both ends would wait for each other.
+func writersOf(dsts []io.Writer) (writers []*Writer) {
+	for _, dst := range dsts {
+		if w, ok := dst.(*Writer); ok && !slices.Contains(writers, w) {
+			writers = append(writers, w)
+		}
 	}
-	return moved, fail(op, "", err)
+	slices.SortFunc(writers, func(a, b *Writer) int { return cmp.Compare(a.d.fd, b.d.fd) })
+	return writers
 }
 
 // lockFor locks a pipe's end for a Relay, which cancel ends if the end is closed.
-func lockFor(ctx context.Context, mu *mutex, d *desc, cancel *context.CancelFunc) (unlock func(), err error) {
+// What is buffered goes out first, while Close still waits for the lock and
+// reports what did not.
+func lockFor(ctx context.Context, mu *mutex, d *desc, flush func(context.Context) error, cancel *context.CancelFunc) (unlock func(), err error) {
 	if err := mu.lock(ctx); err != nil {
+		return nil, err
+	}
+	if err := flush(ctx); err != nil {
+		mu.unlock()
 		return nil, err
 	}
 	d.relay.Store(cancel)
@@ -107,9 +127,6 @@ func moveAll(ctx context.Context, moved *Moved, src io.Reader, dsts []io.Writer)
 	}
 	for _, dst := range dsts {
 		if w, ok := dst.(*Writer); ok {
-			if err := w.flush(ctx); err != nil {
-				return err
-			}
 			w.d.grow(roomy)
 		}
 	}
