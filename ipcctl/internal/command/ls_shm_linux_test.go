@@ -83,3 +83,29 @@ func TestStatOfOtherNamespace(t *testing.T) {
 	is.Equal(next(t, get.lines), "a")
 	is.True(strings.Contains(must(t, "", "queue", "stat", name), pid+" (of another pid namespace) attached"))
 }
+
+// TestQueueCreateRoom: what a queue needs is known before any of it is reserved, also where
+// --memory doesn't say it. The shared memory is this test's own, and small.
+func TestQueueCreateRoom(t *testing.T) {
+	is := is.New(t)
+	const script = `mount -t tmpfs -o size=64m tmpfs /dev/shm || exit 9
+		$0 queue create fits --max-message 1MiB --max-attempts 3 || exit 1
+		for flags in "--max-message 64MiB" "--capacity 100000 --max-message 2KiB" "--memory 65MiB"; do
+			$0 queue create big $flags && exit 2
+		done
+		ls -A /dev/shm`
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script, binary)
+	out, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); err != nil && (code == 9 || strings.Contains(string(out), "unshare")) {
+		t.Skipf("no shared memory of its own: %s", out)
+	}
+	is.NoErr(err)
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	is.Equal(len(lines), 6)
+	for _, l := range lines[1:4] {
+		if !strings.Contains(l, "there is room for") || !strings.Contains(l, "ipcctl doctor") {
+			t.Errorf("not refused for want of room: %s", l)
+		}
+	}
+	is.Equal(lines[4:], []string{"ipcq.fits", "ipcq.fits.dead"}) // and nothing else
+}
