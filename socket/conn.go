@@ -80,7 +80,7 @@ func (c *Conn) configure(o *ConnOptions) {
 	_ = c.control(func(fd uintptr) {
 		// Both are offers: a system that declines works as well, only less so.
 		sysPassRights(int(fd), c.opts.MaxFiles > 0)
-		if c.opts.WriteBuffer > 0 {
+		if c.out.grown = c.opts.WriteBuffer > 0; c.out.grown {
 			sysWriteBuffer(int(fd), c.opts.WriteBuffer)
 		}
 	})

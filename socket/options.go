@@ -54,10 +54,10 @@ type ConnOptions struct {
 	// uses. Below zero: never.
 	Spin time.Duration
 
-	// WriteBuffer is the kernel's buffer for what the peer has not yet read,
-	// in bytes: how far a sender may run ahead. More does not make a single
-	// large message faster, since it falls out of the CPU's cache. Zero leaves
-	// the system's default; the system may grant less than asked.
+	// WriteBuffer is the kernel's buffer for what the peer has not yet read, in
+	// bytes: how far a sender may run ahead. The system may grant less than
+	// asked. Zero: the system's default, and 512 KiB from the first time that
+	// it was full of long messages or of many short ones.
 	WriteBuffer int
 }
 

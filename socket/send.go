@@ -113,7 +113,8 @@ type outbound struct {
 	attempt func(fd uintptr) bool // out.try, bound once
 	spin    spinner
 
-	held heldFiles
+	held  heldFiles
+	grown bool // the kernel's buffer is as large as it gets
 
 	// buffered is true while fw may hold messages of SendBuffered.
 	buffered atomic.Bool
@@ -345,9 +346,19 @@ func (out *outbound) interrupted(err error) error {
 	return nil
 }
 
+// growWriteBuffer is what a connection asks for, in bytes, when the system's default is
+// full of much that it sends: with that of Linux, 208 KiB, the two sides wait for each
+// other more often. Others don't need it, and a peer that reads nothing holds no more.
+const growWriteBuffer = 512 << 10
+
 // try writes once, and prepares to wait if there is no room.
 func (out *outbound) try(fd uintptr) bool {
 	out.send(int(fd))
+	if out.err == syscall.EAGAIN && out.long && !out.grown {
+		out.grown = true
+		sysGrowWriteBuffer(int(fd), growWriteBuffer)
+		out.send(int(fd))
+	}
 	if out.err != syscall.EAGAIN || out.ctx == nil || out.poll(fd) {
 		return true
 	}

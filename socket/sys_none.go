@@ -51,6 +51,7 @@ func sysCloseOnExec(int)                                {}
 func sysPassRights(int, bool)                           {}
 func sysNoExtras(int) bool                              { return false }
 func sysWriteBuffer(int, int)                           {}
+func sysGrowWriteBuffer(int, int)                       {}
 func sysControlLen(int) int                             { return 0 }
 func sysRights([]int) []byte                            { return nil }
 func parseFiles([]byte) []*os.File                      { return nil }

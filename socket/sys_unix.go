@@ -148,3 +148,10 @@ func sysDatagramSocket() (int, error) {
 	unix.CloseOnExec(fd)
 	return fd, nil
 }
+
+// sysGrowWriteBuffer is sysWriteBuffer for a buffer that is smaller.
+func sysGrowWriteBuffer(fd, n int) {
+	if has, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF); err == nil && has < n {
+		sysWriteBuffer(fd, n)
+	}
+}

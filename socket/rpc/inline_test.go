@@ -279,12 +279,13 @@ func TestLongRepliesOfQuickMethods(t *testing.T) {
 	is := is.New(t)
 	a, b, err := socket.Pair()
 	is.NoErr(err)
+	b.Configure(&socket.ConnOptions{WriteBuffer: 64 << 10})
 	defer a.Close()
 	defer b.Close()
 	x := &session{s: new(Server), ctx: soon(t)}
 	x.wire.init(b, nil)
 	ended := make(chan time.Time, 1)
-	reply := make([]byte, 1<<20-headerLen) // more than the kernel holds
+	reply := make([]byte, 1<<20-headerLen) // more than the kernel holds of it
 	m := &method{handler: HandlerFunc(func(context.Context, *Call) ([]byte, error) {
 		defer func() { ended <- time.Now() }()
 		return reply, nil
@@ -313,8 +314,9 @@ func TestPeerThatDoesNotReadTheReply(t *testing.T) {
 	is := is.New(t)
 	a, b, err := socket.Pair()
 	is.NoErr(err)
+	b.Configure(&socket.ConnOptions{WriteBuffer: 64 << 10})
 	s := testServer()
-	reply := make([]byte, 1<<20-headerLen) // more than the kernel holds
+	reply := make([]byte, 1<<20-headerLen) // more than the kernel holds of it
 	s.HandleFunc("/long", func(context.Context, *Call) ([]byte, error) { return reply, nil })
 	go s.ServeConn(b)
 	defer s.Shutdown(soon(t))
