@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -56,8 +57,8 @@ func copied(f *os.File, o Options) (*Reader, error) {
 	}
 	o.Init = func(mem []byte) error {
 		n, err := f.ReadAt(mem, 0) // a read, not a mapping: it cannot fault
-		if err == nil && n < len(mem) {
-			err = fmt.Errorf("the object shrank to %d bytes", n)
+		if err == io.EOF {
+			err = fmt.Errorf("the object ended after %d of %d bytes: %w", n, len(mem), io.ErrUnexpectedEOF)
 		}
 		return err
 	}

@@ -63,16 +63,21 @@ func linkTmpfile(f *os.File, path string) error {
 }
 
 // allocate is fallocate(2) in pieces: on tmpfs a signal undoes the piece that
-// it interrupts.
+// it interrupts (any signal on older kernels). The next try is for half of it,
+// so that one fits between two signals of a profiler.
 func allocate(fd, size int) error {
-	const piece = 256 << 20
-	for off := 0; off < size; off += piece {
+	const most, least = 256 << 20, 1 << 20
+	piece := most
+	for off := 0; off < size; { // ends: every round moves on, fails, or asks for less
 		n := min(piece, size-off)
-		err := retry(func() error { return unix.Fallocate(fd, 0, int64(off), int64(n)) })
-		if err == unix.EOPNOTSUPP || err == unix.ENOSYS {
+		switch err := unix.Fallocate(fd, 0, int64(off), int64(n)); err {
+		case nil:
+			off += n
+		case unix.EINTR:
+			piece = max(n/2, least)
+		case unix.EOPNOTSUPP, unix.ENOSYS:
 			return reserveByWriting(fd, size)
-		}
-		if err != nil {
+		default:
 			return os.NewSyscallError("fallocate", err)
 		}
 	}
