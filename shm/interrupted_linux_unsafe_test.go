@@ -1,4 +1,4 @@
-//go:build !ipcportable && (amd64 || arm64)
+//go:build linux && !ipcportable && (amd64 || arm64)
 
 package shm_test
 
