@@ -22,7 +22,7 @@ type DialOptions struct {
 	// it "create" "socket:" + the absolute path (or "socket:@name")? Nil
 	// trusts whoever could make the socket; for an abstract name, which
 	// anybody can take, root and the own user.
-	Policy *acl.Policy
+	Policy Policy
 
 	// Allow decides as well, if there is one: it trusts the server by returning
 	// nil. Other errors are made to wrap os.ErrPermission.

@@ -40,9 +40,8 @@ type ListenOptions struct {
 	// Policy decides who may "connect" to "socket:" + the absolute path (or
 	// "socket:@name"), before a byte is read. Nil admits everyone whom the
 	// socket's mode admits; on an abstract name, which has none, root and the
-	// own user. It is one policy for good: one that changes, an acl.Watcher's,
-	// is asked by Allow.
-	Policy *acl.Policy
+	// own user. Of one that changes, the connections stay that it admitted before.
+	Policy Policy
 
 	// Allow decides as well, if there is one: it admits by returning nil. Other
 	// errors are made to wrap os.ErrPermission. It must not block.

@@ -437,6 +437,39 @@ func TestPolicyDecidesOnBothSides(t *testing.T) {
 	is.True(errors.Is(roundTrip(t, path, &DialOptions{Allow: no}), os.ErrPermission))
 }
 
+// The policy of a file is asked as the file is now.
+func TestPolicyThatChanges(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	path, file := filepath.Join(dir, "s"), filepath.Join(dir, "policy")
+	write := func(effect string) {
+		text := fmt.Sprintf("%s uid:%d connect socket:%s\n", effect, os.Geteuid(), path)
+		is.NoErr(os.WriteFile(file+".new", []byte(text), 0o600))
+		is.NoErr(os.Rename(file+".new", file))
+	}
+	write("deny")
+	rules, err := acl.Watch(file, nil)
+	is.NoErr(err)
+	defer rules.Close()
+	go echo(listen(t, path, &ListenOptions{Policy: rules}))
+	is.True(roundTrip(t, path, nil) != nil)
+	write("allow")
+	is.NoErr(rules.Reload())
+	is.NoErr(roundTrip(t, path, nil))
+	write("deny")
+	is.NoErr(rules.Reload())
+	is.True(roundTrip(t, path, nil) != nil)
+}
+
+// No policy at all is not the same as one that could not be had.
+func TestPolicyThatIsNil(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	var none *acl.Policy
+	go echo(listen(t, path, &ListenOptions{Policy: none}))
+	is.True(roundTrip(t, path, nil) != nil)
+}
+
 func TestPeerAcrossProcesses(t *testing.T) {
 	is := is.New(t)
 	path := filepath.Join(t.TempDir(), "s")

@@ -8,16 +8,23 @@ import (
 	"github.com/ipcctl/ipc/acl"
 )
 
+// A Policy decides whether a process may do something: an *acl.Policy, the *acl.Watcher
+// of a file that may change, or what asks one of them and keeps a record of it. It is asked
+// by several goroutines at once. An *acl.Policy that is nil denies everything.
+type Policy interface {
+	Check(s acl.Subject, action, resource string) acl.Decision
+}
+
 // A rule decides about the process at the other end of a new connection.
 type rule struct {
-	policy   *acl.Policy
+	policy   Policy
 	allow    func(acl.Subject) error
 	action   string
 	resource string
 	sameUser bool // nothing else decides, and no file's mode does
 }
 
-func newRule(addr, action string, p *acl.Policy, allow func(acl.Subject) error) rule {
+func newRule(addr, action string, p Policy, allow func(acl.Subject) error) rule {
 	return rule{
 		policy: p, allow: allow, action: action, resource: resourceOf(addr),
 		sameUser: isAbstract(addr) && p == nil && allow == nil,

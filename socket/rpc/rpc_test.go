@@ -369,6 +369,29 @@ func TestPolicyPerMethod(t *testing.T) {
 	is.True(errors.Is(err, os.ErrPermission))
 }
 
+// The policy is asked about each call: one that has changed, on the same connection.
+func TestPolicyThatChanges(t *testing.T) {
+	is := is.New(t)
+	file := filepath.Join(t.TempDir(), "policy")
+	write := func(effect string) {
+		is.NoErr(os.WriteFile(file+".new", fmt.Appendf(nil, "%s uid:%d call rpc:/echo\n", effect, os.Geteuid()), 0o600))
+		is.NoErr(os.Rename(file+".new", file))
+	}
+	write("allow")
+	rules, err := acl.Watch(file, nil)
+	is.NoErr(err)
+	defer rules.Close()
+	s := testServer()
+	s.Policy = rules
+	cl := connect(t, s)
+	_, err = cl.Call(soon(t), "/echo", nil)
+	is.NoErr(err)
+	write("deny")
+	is.NoErr(rules.Reload())
+	_, err = cl.Call(soon(t), "/echo", nil)
+	is.True(errors.Is(err, os.ErrPermission))
+}
+
 func TestTooManyCalls(t *testing.T) {
 	is := is.New(t)
 	s := testServer()

@@ -46,9 +46,9 @@ func (f HandlerFunc) Serve(ctx context.Context, call *Call) ([]byte, error) { re
 // value works.
 type Server struct {
 	// Policy decides whether the peer may "call" "rpc:" + the method. Nil
-	// leaves that to whoever admitted the connection, and to handlers: those of
-	// a policy that changes ask an acl.Watcher about Call.Peer.
-	Policy *acl.Policy
+	// leaves that to whoever admitted the connection, and to handlers. One that
+	// changes is asked anew about each call, also on connections that are open.
+	Policy socket.Policy
 
 	// MaxCalls limits the calls of one connection that run at once; further
 	// ones get CodeBusy. Zero means DefaultMaxCalls.

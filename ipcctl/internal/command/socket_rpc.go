@@ -8,13 +8,12 @@ import (
 	"io"
 	"strings"
 
-	"github.com/ipcctl/ipc/acl"
 	"github.com/ipcctl/ipc/socket"
 	"github.com/ipcctl/ipc/socket/rpc"
 )
 
 // methods makes the rpc server of --method flags, nil without any.
-func (s *server) methods(policy *acl.Policy) (*rpc.Server, error) {
+func (s *server) methods(policy socket.Policy) (*rpc.Server, error) {
 	flags := s.c.flags.StringSlice("method")
 	if len(flags) == 0 {
 		return nil, nil
@@ -44,7 +43,7 @@ func (s *server) methods(policy *acl.Policy) (*rpc.Server, error) {
 
 // admitted answers the calls that the policy allows. An rpc.Server does that too, and tells
 // nobody whom it has turned away.
-func (s *server) admitted(policy *acl.Policy, name string, answer rpc.HandlerFunc) rpc.Handler {
+func (s *server) admitted(policy socket.Policy, name string, answer rpc.HandlerFunc) rpc.Handler {
 	if policy == nil {
 		return answer
 	}
