@@ -37,6 +37,20 @@ func (d *desc) resize(n int) (got int, err error) {
 	return got, err
 }
 
+// growFull is grow in the middle of a long transfer that has found the pipe full: of
+// several that fit one after the other. It reports whether there is more room now.
+func (d *desc) growFull(fd int) bool {
+	if len(d.buf)+len(d.tail) < longMessage || d.sized.Swap(true) {
+		return false
+	}
+	has, err := capacity(fd)
+	if err != nil || has != usual {
+		return false
+	}
+	got, err := setCapacity(fd, roomy)
+	return err == nil && got > has
+}
+
 // detach returns the descriptor as a blocking file of its own and closes d.
 // Precondition: the owner is locked.
 func (d *desc) detach() (*os.File, error) {

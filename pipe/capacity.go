@@ -6,8 +6,9 @@ import (
 
 // Capacity returns how many bytes the pipe holds before a writer must wait.
 // Linux gives 64 KiB, or as little as one page to a user over its quota
-// (pipe-user-pages-soft, pipe(7)). A Write or Send of more than that, and a
-// [Relay], make them 256 KiB where the quota allows, unless SetCapacity was
+// (pipe-user-pages-soft, pipe(7)). A Write or Send of more than that, one of
+// 16 KiB or more that finds the pipe full (so do many of SendBuffered together),
+// and a [Relay], make them 256 KiB where the quota allows, unless SetCapacity was
 // called. Elsewhere the error wraps errors.ErrUnsupported.
 func (r *Reader) Capacity() (int, error) {
 	n, err := r.d.resize(0)

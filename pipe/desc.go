@@ -93,7 +93,7 @@ func (d *desc) writeStep(fd uintptr) bool {
 			d.n += n
 		}
 		switch {
-		case err == unix.EINTR:
+		case err == unix.EINTR, err == unix.EAGAIN && d.growFull(int(fd)):
 			continue
 		case err == unix.EAGAIN:
 			d.err, d.slow = unix.EAGAIN, true

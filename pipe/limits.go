@@ -4,7 +4,7 @@ package pipe
 const MaxPacket = 4096
 
 // usual is the capacity that Linux gives a pipe, and roomy that of one which
-// carries more at a time than that. It is a compromise: a pipe's buffers are
+// carries more than that. It is a compromise: a pipe's buffers are
 // kernel memory, and count against the user's quota (pipe-user-pages-soft).
 const (
 	usual = 64 << 10

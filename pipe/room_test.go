@@ -5,9 +5,11 @@ package pipe
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 )
@@ -55,6 +57,41 @@ func TestLongTransfersMakeRoom(t *testing.T) {
 			is.Equal(got, c.want)
 			is.NoErr(w.Close())
 			is.NoErr(drained())
+		})
+	}
+}
+
+// So does a pipe that is full, for what is written in long pieces.
+func TestFullPipesMakeRoom(t *testing.T) {
+	for name, c := range map[string]struct {
+		send func(ctx context.Context, w *Writer) error
+		want int
+	}{
+		"long messages":  {func(ctx context.Context, w *Writer) error { return w.Send(ctx, pattern(longMessage)) }, roomy},
+		"short messages": {func(ctx context.Context, w *Writer) error { return w.Send(ctx, pattern(longMessage/4)) }, usual},
+		"coalesced":      {func(ctx context.Context, w *Writer) error { return w.SendBuffered(ctx, pattern(1000)) }, roomy},
+		"writes": {func(ctx context.Context, w *Writer) error {
+			_, err := w.WriteContext(ctx, pattern(longMessage))
+			return err
+		}, roomy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			_, w := pair(t, stream)
+			before, err := w.Capacity()
+			is.NoErr(err)
+			if before != usual {
+				t.Skipf("a pipe of this user's holds %d bytes", before)
+			}
+			ctx, cancel := context.WithTimeout(watched(t), 50*time.Millisecond)
+			defer cancel()
+			for err == nil { // until it is full, and nobody reads
+				err = c.send(ctx, w)
+			}
+			is.True(errors.Is(err, context.DeadlineExceeded))
+			got, err := w.Capacity()
+			is.NoErr(err)
+			is.Equal(got, c.want)
 		})
 	}
 }
