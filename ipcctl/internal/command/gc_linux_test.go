@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -217,4 +218,42 @@ func TestGCSegment(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	is.True(strings.HasSuffix(string(out), "\nkept")) // the users ended, and with them all but the chosen name
+}
+
+// TestGCInterrupted: one interrupt ends the removal too, and what is gone by then is told.
+func TestGCInterrupted(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	dir := t.TempDir()
+	const many = 1000
+	for i := range many {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, strconv.Itoa(i)), Net: "unix"})
+		is.NoErr(err)
+		l.SetUnlinkOnClose(false)
+		l.Close()
+	}
+	left := func() (n int) {
+		entries, err := os.ReadDir(dir)
+		is.NoErr(err)
+		for _, e := range entries {
+			if e.Type() == os.ModeSocket {
+				n++
+			}
+		}
+		return n
+	}
+	b := start(t, "", "gc", "--yes", "--json", "--kind=socket", "--older-than=0", dir)
+	for left() == many {
+		is.NoErr(t.Context().Err())
+	}
+	is.NoErr(b.cmd.Process.Signal(os.Interrupt))
+	removed := 0
+	for line := range b.lines {
+		if o := conforms(t, "ipcctl gc", line)[0]; o["action"] == "removed" && filepath.Dir(o["name"].(string)) == dir {
+			removed++
+		}
+	}
+	is.Equal(b.status(t), -1)
+	is.True(removed > 0 && removed < many)
+	is.Equal(left(), many-removed)
 }
