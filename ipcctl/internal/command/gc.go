@@ -170,8 +170,13 @@ func (o *object) proof(closely bool) (why string, dead bool) {
 	return "its name was generated for a process, and no process anywhere on this host has it: the kernel grants a lease", true
 }
 
-// errRevived is an object that was dead a moment ago.
+// errRevived is an object that is not proven dead, though it seemed to be a moment ago.
 var errRevived = errors.New("somebody uses it again")
+
+// unproven says why a socket is not.
+type unproven struct{ error }
+
+func (unproven) Is(target error) bool { return target == errRevived }
 
 // bury proves once more that the object is dead, and removes it.
 func (o *object) bury() error {
@@ -181,7 +186,7 @@ func (o *object) bury() error {
 		// removes it.
 		l, err := socket.Listen(o.Name, nil)
 		if isAny(err, os.ErrExist) || isInUse(err) {
-			return errRevived
+			return unproven{err} // alive, or another program's by its lock file
 		}
 		if err != nil {
 			return err

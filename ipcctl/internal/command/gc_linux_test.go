@@ -257,3 +257,25 @@ func TestGCInterrupted(t *testing.T) {
 	is.True(removed > 0 && removed < many)
 	is.Equal(left(), many-removed)
 }
+
+// TestGCForeignLock has a dead socket beside a lock file of the program that made it, as
+// mysqld's: that may be about to come back. It is kept, and gc says why.
+func TestGCForeignLock(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mysqld.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	is.NoErr(err)
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	is.NoErr(os.WriteFile(path+".lock", []byte("4711\n"), 0o600))
+	r := finish(t, command(t, "gc", "--yes", "--json", "--kind=socket", "--older-than=0", dir))
+	o := find(conforms(t, "ipcctl gc", r.out), path)
+	is.Equal(o["action"], "kept")
+	is.True(strings.Contains(o["why"].(string), "another program's"))
+	_, err = os.Lstat(path)
+	is.NoErr(err)
+	is.NoErr(os.Remove(path + ".lock"))
+	r = finish(t, command(t, "gc", "--yes", "--json", "--kind=socket", "--older-than=0", dir))
+	is.Equal(find(conforms(t, "ipcctl gc", r.out), path)["action"], "removed")
+}
