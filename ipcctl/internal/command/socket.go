@@ -86,7 +86,7 @@ func socketAdvice(err error) error {
 	case errors.Is(err, os.ErrNotExist):
 		return advise(err, "ipcctl ls --kind socket lists what there is")
 	case errors.Is(err, syscall.EADDRINUSE):
-		return advise(err, "ipcctl ls --kind socket says who has it")
+		return advise(err, "if a live server has it, ipcctl ls --kind socket says which")
 	case errors.Is(err, os.ErrExist):
 		return advise(err, "something else has that path; choose another")
 	case errors.Is(err, socket.ErrTooLarge):
