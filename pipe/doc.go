@@ -27,9 +27,8 @@
 //
 // Not guaranteed: a message in the kernel is lost if the reader dies before it
 // reads it. A Reader reads ahead, so a FIFO is read by one process at a time
-// unless NoReadAhead is called. Messages of SendBuffered die with the sender. In a
-// program that ignores SIGURG, an open of a FIFO that waits (Linux) does not end
-// with its context.
+// unless NoReadAhead is called. Messages of SendBuffered die with the sender. Where
+// SIGURG is ignored (Linux), an open of a FIFO does not end with its context.
 //
 // All methods are safe for concurrent use. Waiting costs no thread, except in
 // OpenReader and OpenWriter (one each, Linux) and in a Relay of descriptors in
