@@ -45,7 +45,7 @@ func lookAtCores() *cores {
 	if a == nil || b == nil {
 		return nil
 	}
-	return &cores{Line: a[0], Loop: []float64{a[1], b[1]}}
+	return &cores{Line: float64(int(a[0])), Loop: []float64{a[1], b[1]}}
 }
 
 // pingPong adds 1 to the ball rounds times, whenever the other side has.

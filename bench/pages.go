@@ -19,19 +19,23 @@ import (
 // in no cache, and of those that a virtual machine has reported as free to its hypervisor
 // each takes some microseconds: 1 MiB messages 0.5 k/s instead of 6, by luck. Once the
 // list is full the same few pages go round. So a repetition in which a list has grown
-// much is made again, as one from which CPUs were stolen.
+// much is made again, as one from which CPUs were stolen, and before that the lists are
+// filled: memory is touched on each CPU and given back. That takes a second or two and an
+// eighth of the memory, so it is done only where it is needed.
 // Source: mm/page_alloc.c (nr_pcp_high), mm/page_reporting.c.
-//
-// To fill the lists beforehand works as well, by touching as much memory on each CPU and
-// giving it back, but takes a second or two for each of them and an eighth of the memory.
 
 // grownLimit is by how many bytes a list may grow during a repetition. At worst they take
-// a tenth of a second (124 MiB took most of one, 451 messages a second instead of 4,500).
-const grownLimit = 64 << 20
+// some 50 ms of its 300; 46 to 124 MiB took most of it, 280 to 2,400 messages of 1 MiB a
+// second instead of 5,000.
+const grownLimit = 16 << 20
 
-// pageLists returns how many bytes each CPU has in its list of free pages, by CPU. It is
-// nil where the kernel does not tell.
-func pageLists() []int64 {
+// pageList is a CPU's list of free pages, in bytes.
+type pageList struct {
+	has, most int64
+}
+
+// pageLists returns each CPU's list, by CPU. It is nil where the kernel does not tell.
+func pageLists() []pageList {
 	text, err := os.ReadFile("/proc/zoneinfo")
 	if err != nil {
 		return nil // no procfs, or not for us
@@ -39,9 +43,9 @@ func pageLists() []int64 {
 	return parsePageLists(string(text), int64(os.Getpagesize()))
 }
 
-// parsePageLists reads /proc/zoneinfo: a line "cpu: 0" and lines "count:", in pages, and
-// others for each CPU, in each zone of each node.
-func parsePageLists(zoneinfo string, page int64) (lists []int64) {
+// parsePageLists reads /proc/zoneinfo: a line "cpu: 0" and lines "count:" and "high_max:", in
+// pages, and others for each CPU, in each zone of each node.
+func parsePageLists(zoneinfo string, page int64) (lists []pageList) {
 	cpu := 0
 	for line := range strings.Lines(zoneinfo) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -52,20 +56,22 @@ func parsePageLists(zoneinfo string, page int64) (lists []int64) {
 		switch name {
 		case "cpu":
 			cpu = n
-		case "count":
 			for len(lists) <= cpu {
-				lists = append(lists, 0)
+				lists = append(lists, pageList{})
 			}
-			lists[cpu] += int64(n) * page
+		case "count":
+			lists[cpu].has += int64(n) * page
+		case "high_max":
+			lists[cpu].most += int64(n) * page
 		}
 	}
 	return lists
 }
 
 // grown returns by how much the list has grown that has grown most.
-func grown(before, after []int64) (most int64) {
+func grown(before, after []pageList) (most int64) {
 	for cpu := range min(len(before), len(after)) {
-		most = max(most, after[cpu]-before[cpu])
+		most = max(most, after[cpu].has-before[cpu].has)
 	}
 	return most
 }

@@ -35,9 +35,12 @@ Node 0, zone  Movable
 func TestPageLists(t *testing.T) {
 	is := is.New(t)
 	before := parsePageLists(zoneinfo, 4096)
-	is.Equal(before, []int64{(1444 + 271827) * 4096, 300000 * 4096})
+	is.Equal(before, []pageList{{(1444 + 271827) * 4096, 48307 * 4096}, {300000 * 4096, 0}})
 	is.Equal(parsePageLists("", 4096), nil)
-	is.Equal(grown(before, []int64{before[0] - 5, before[1] + 7}), int64(7))
-	is.Equal(grown(before, []int64{before[0] - 5, before[1] - 7}), int64(0))
+	than := func(first, second int64) []pageList {
+		return []pageList{{has: before[0].has + first}, {has: before[1].has + second}}
+	}
+	is.Equal(grown(before, than(-5, 7)), int64(7))
+	is.Equal(grown(before, than(-5, -7)), int64(0))
 	is.Equal(grown(nil, before), int64(0))
 }

@@ -204,8 +204,8 @@ func (r *Report) writeConditions(p func(string, ...any)) {
 - A repetition during which the hypervisor gave more than %g%% of the CPUs to others,
   or a CPU's list of free pages grew by more than %d MiB (then what goes through the
   kernel meets pages that are in no cache, and that the hypervisor may have taken
-  away: up to ten times slower for large messages), was made again, up to %d times in
-  all. The one that was disturbed least counts, whatever its result, unless one
+  away: up to ten times slower for large messages; the lists are filled then), was
+  made again, up to %d times in all. The one that was disturbed least counts, whatever its result, unless one
   failed: then that does.
 - *Round trip*: a message there and back; the clock is read once a turn, which is
   part of the figure (about 25–50 ns). *To a process that sleeps*: before each

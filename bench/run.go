@@ -85,7 +85,7 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 			}
 			return json.NewEncoder(r.records).Encode(rec)
 		}
-		took, err := undisturbed(ctx, lookAtMachine,
+		took, err := undisturbed(ctx, lookAtMachine, fillPageLists,
 			func() (Result, error) { return r.once(ctx, rec.Job) },
 			func(is try) error { return record(is, true) })
 		if err != nil {

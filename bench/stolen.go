@@ -18,7 +18,7 @@ const (
 // machineState is what disturbs a repetition, so far.
 type machineState struct {
 	stolen, all time.Duration // of all CPUs
-	lists       []int64       // bytes in each CPU's list of free pages
+	lists       []pageList    // of each CPU
 }
 
 func lookAtMachine() (m machineState) {
@@ -43,8 +43,9 @@ func (t try) disturbed() float64 {
 
 // undisturbed measures until the machine was ours, but at most stolenTries times, and
 // gives done each try but the one that counts, which it returns: one that failed, else
-// the one that was disturbed least. look tells what the machine has done so far.
-func undisturbed(ctx context.Context, look func() machineState, measure func() (Result, error), done func(try) error) (best try, err error) {
+// the one that was disturbed least. look tells what the machine has done so far, and fill
+// sees to it that the next try meets no new pages.
+func undisturbed(ctx context.Context, look func() machineState, fill func(), measure func() (Result, error), done func(try) error) (best try, err error) {
 	for n := range stolenTries {
 		t := try{cores: lookAtCores()}
 		before := look()
@@ -56,7 +57,9 @@ func undisturbed(ctx context.Context, look func() machineState, measure func() (
 		if after.all > before.all {
 			t.stolen = float64(after.stolen-before.stolen) / float64(after.all-before.all)
 		}
-		t.grown = grown(before.lists, after.lists)
+		if t.grown = grown(before.lists, after.lists); t.grown > grownLimit {
+			fill()
+		}
 		worse := t
 		if n == 0 || t.err != nil || t.disturbed() < best.disturbed() {
 			best, worse = t, best

@@ -34,9 +34,9 @@ func TestUndisturbed(t *testing.T) {
 			is := is.New(t)
 			var sum, total time.Duration
 			var lists int64
-			var tries int
+			var tries, filled int
 			var others []float64
-			took, err := undisturbed(t.Context(), func() machineState { return machineState{stolen: sum, all: total, lists: []int64{lists}} }, func() (res Result, err error) {
+			took, err := undisturbed(t.Context(), func() machineState { return machineState{stolen: sum, all: total, lists: []pageList{{has: lists}}} }, func() { filled++ }, func() (res Result, err error) {
 				sum += c.stolen[tries]
 				total += 100 * time.Hour
 				if tries < len(c.grown) {
@@ -53,6 +53,13 @@ func TestUndisturbed(t *testing.T) {
 			is.Equal(tries, c.tries)
 			is.Equal(took.res.Rate, c.counts)
 			is.Equal(len(others), c.tries-1) // the others are kept too
+			new := 0
+			for _, n := range c.grown {
+				if n > grownLimit {
+					new++
+				}
+			}
+			is.Equal(filled, new) // only where it was needed
 			for _, rate := range others {
 				is.True(rate != c.counts)
 			}
@@ -68,7 +75,7 @@ func TestUndisturbedEnds(t *testing.T) {
 	stolen := func() machineState { return machineState{stolen: sum, all: 2 * sum} }
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	_, err := undisturbed(ctx, stolen, func() (Result, error) {
+	_, err := undisturbed(ctx, stolen, func() {}, func() (Result, error) {
 		sum += time.Hour
 		if tries++; tries == 2 {
 			cancel()
@@ -79,7 +86,7 @@ func TestUndisturbedEnds(t *testing.T) {
 	is.Equal(err, context.Canceled)
 	is.Equal(tries, 2)
 	full := errors.New("no space left")
-	_, err = undisturbed(t.Context(), stolen,
+	_, err = undisturbed(t.Context(), stolen, func() {},
 		func() (Result, error) { sum += time.Hour; return Result{}, nil }, func(try) error { return full })
 	is.Equal(err, full)
 }
