@@ -212,7 +212,7 @@ func TestPredecessorDiesWhileHandingOver(t *testing.T) {
 func TestCloseWhileHandingOver(t *testing.T) {
 	offered := func(t *testing.T) (l *Listener, a, b *Conn, done chan error) {
 		l = listen(t, filepath.Join(t.TempDir(), "s"), nil)
-		a, b = pair(t, nil)
+		a, b = pair(t, &ConnOptions{WriteBuffer: 64 << 10}) // less than the longest message
 		done = make(chan error, 1)
 		go func() { done <- l.HandOver(soon(t), a) }()
 		m, err := b.Recv(soon(t))
