@@ -133,6 +133,7 @@ func TestTimeoutBehindLongCall(t *testing.T) {
 	is := is.New(t)
 	a, b, err := socket.Pair()
 	is.NoErr(err)
+	a.Configure(&socket.ConnOptions{WriteBuffer: 64 << 10}) // less than a call
 	cl := NewClient(a)
 	defer cl.Close()
 	long := make([]byte, socket.DefaultMaxMessage-MaxMethodLen)
