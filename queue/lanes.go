@@ -33,7 +33,7 @@ type lane struct {
 	lease  uint32        // generation: advances when a lease on the lane begins or ends
 	next   uint32        // the leased message of a packed entry
 	puts   uint32        // since it was joined, for sampling
-	seen   glance        // of the handle's clock, for leases
+	seen   glance        // of the handle's clock, for leases and for attend
 }
 
 // pool is the part of a handle that owns its lanes. Its mutex guards all but

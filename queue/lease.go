@@ -8,9 +8,9 @@ import (
 )
 
 // A Lease is a message that this process has taken and not yet finished. It
-// ends with Ack or Nack; if the process dies first, whoever next waits on the
-// queue gives the message back. A lease has no time limit. One goroutine at a
-// time may use it.
+// ends with Ack or Nack; if the process dies first, whoever next uses the queue
+// gives the message back. A lease has no time limit. One goroutine at a time may
+// use it.
 //
 //	queue ──Lease──▶ leased ──Ack──▶ gone
 //	  ▲                 │
