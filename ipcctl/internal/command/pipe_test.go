@@ -51,19 +51,22 @@ func TestPipeLargeMessage(t *testing.T) {
 	is := is.New(t)
 	path := newFIFO(t)
 	big := strings.Repeat("x", 3<<20)
-	recv := command(t, "pipe", "recv", path, "--raw")
+	recv := command(t, "pipe", "recv", path, "--raw", "--count", "2")
 	done := make(chan result)
 	go func() { done <- finish(t, recv) }()
-	r := run(t, big, "pipe", "send", path)
+	r := run(t, "fine\n"+big, "pipe", "send", path, "--lines")
 	is.Equal(r.code, 1)
 	is.True(strings.Contains(r.err, "--exclusive"))
-	is.Equal((<-done).code, 1) // its sender has gone
+	got := <-done
+	is.Equal(got.code, 1) // its sender has gone
+	is.Equal(got.out, "fine")
+	is.True(strings.Contains(got.err, "senders have gone"))
 
 	recv = command(t, "pipe", "recv", path, "--raw")
 	go func() { done <- finish(t, recv) }()
 	r = run(t, big, "pipe", "send", path, "--exclusive")
 	is.Equal(r.code, 0)
-	got := <-done
+	got = <-done
 	is.Equal(got.code, 0)
 	is.True(got.out == big)
 }
