@@ -16,7 +16,8 @@ import (
 func TestProgress(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	is := is.New(t)
-	term := onTerminal(t, 80, 24, "bench", "queue", "--size", "64,128", "--duration", "1200ms")
+	// It shows from the first second on, and for long enough to be seen while both CPUs are busy.
+	term := onTerminal(t, 80, 24, "bench", "queue", "--size", "64,128", "--duration", "3s")
 	shown := term.until("how far the first is", func(l []string) bool { return contains(l, "queue, 64B") && contains(l, "%") })
 	for _, l := range shown {
 		if n := len([]rune(l)); n > 79 {
