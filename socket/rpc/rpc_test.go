@@ -362,11 +362,22 @@ func TestPolicyPerMethod(t *testing.T) {
 	is.NoErr(err)
 	s := testServer()
 	s.Policy = p
+	refused := make(chan error, 2)
+	s.Refused = func(who acl.Subject, err error) {
+		if who.UID != uint32(os.Geteuid()) {
+			err = fmt.Errorf("refused %v", who)
+		}
+		refused <- err
+	}
 	cl := connect(t, s)
 	_, err = cl.Call(soon(t), "/echo", nil)
 	is.NoErr(err)
 	_, err = cl.Call(soon(t), "/who", nil)
 	is.True(errors.Is(err, os.ErrPermission))
+	err = <-refused
+	is.True(errors.Is(err, os.ErrPermission))
+	is.True(strings.Contains(err.Error(), "rpc:/who"))
+	is.Equal(len(refused), 0)
 }
 
 // The policy is asked about each call: one that has changed, on the same connection.

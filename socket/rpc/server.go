@@ -50,6 +50,11 @@ type Server struct {
 	// changes is asked anew about each call, also on connections that are open.
 	Policy socket.Policy
 
+	// Refused is told of every call that Policy denied, and why, if it is not
+	// nil; the caller learns CodeDenied. Calls of one connection are told one
+	// after the other. It must not block.
+	Refused func(acl.Subject, error)
+
 	// MaxCalls limits the calls of one connection that run at once; further
 	// ones get CodeBusy. Zero means DefaultMaxCalls.
 	MaxCalls int
@@ -335,6 +340,10 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 	}
 
 	call := &Call{x: x, id: h.id, flags: h.flags, Data: data, Files: m.Files, frame: frame}
+	decision := acl.Decision{Allowed: true}
+	if target != nil && x.s.Policy != nil { // which may be anybody's code: not under the lock
+		decision = x.s.Policy.Check(x.peer, "call", target.resource)
+	}
 	x.mu.Lock()
 	_, twice := x.calls[h.id]
 	var refusal *Error
@@ -346,7 +355,7 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 		refusal = Errorf(CodeBusy, "more than %d calls at once", x.max)
 	case target == nil:
 		refusal = Errorf(CodeNotFound, "no method %q", name)
-	case x.s.Policy != nil && !x.s.Policy.Check(x.peer, "call", target.resource).Allowed:
+	case !decision.Allowed:
 		refusal = Errorf(CodeDenied, "%v may not call %q", x.peer, name)
 	default:
 		call.method = target
@@ -373,6 +382,9 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 		return fmt.Errorf("%w: call %d twice", errProtocol, h.id)
 	case refusal != nil:
 		m.Close()
+		if refusal.Code == CodeDenied && x.s.Refused != nil {
+			x.s.Refused(x.peer, fmt.Errorf("policy denies %q on %s: %v: %w", "call", target.resource, decision, os.ErrPermission))
+		}
 		if h.flags&flagOneWay != 0 {
 			return nil
 		}

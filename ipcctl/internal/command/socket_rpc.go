@@ -18,7 +18,7 @@ func (s *server) methods(policy socket.Policy) (*rpc.Server, error) {
 	if len(flags) == 0 {
 		return nil, nil
 	}
-	srv, known := &rpc.Server{}, map[string]bool{}
+	srv, known := &rpc.Server{Policy: policy, Refused: s.refused}, map[string]bool{}
 	for _, f := range flags {
 		name, command, run := strings.Cut(f, "=")
 		switch {
@@ -36,24 +36,9 @@ func (s *server) methods(policy socket.Policy) (*rpc.Server, error) {
 				return s.shell(ctx, command, call.Peer(), call.Data)
 			}
 		}
-		srv.Handle(name, s.admitted(policy, name, answer))
+		srv.Handle(name, answer)
 	}
 	return srv, nil
-}
-
-// admitted answers the calls that the policy allows. An rpc.Server does that too, and tells
-// nobody whom it has turned away.
-func (s *server) admitted(policy socket.Policy, name string, answer rpc.HandlerFunc) rpc.Handler {
-	if policy == nil {
-		return answer
-	}
-	return rpc.HandlerFunc(func(ctx context.Context, call *rpc.Call) ([]byte, error) {
-		if d := policy.Check(call.Peer(), "call", "rpc:"+name); !d.Allowed {
-			s.note("turned away %s: call of %s: %s", call.Peer(), name, d)
-			return nil, rpc.Errorf(rpc.CodeDenied, "%v may not call %q", call.Peer(), name)
-		}
-		return answer(ctx, call)
-	})
 }
 
 // echoCall sends back each message of the caller's stream, and then the request.

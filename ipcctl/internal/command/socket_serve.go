@@ -108,7 +108,7 @@ func socketServe(c *call) error {
 // options reads the flags.
 func (s *server) options() (*socket.ListenOptions, error) {
 	c := s.c
-	o := &socket.ListenOptions{Refused: func(who acl.Subject, err error) { s.note("turned away %s: %v", who, err) }}
+	o := &socket.ListenOptions{Refused: s.refused}
 	switch {
 	case c.bool("echo") && c.set("exec"):
 		return nil, usagef("--echo and --exec exclude each other")
@@ -144,6 +144,9 @@ func (s *server) options() (*socket.ListenOptions, error) {
 	o.AllowMD5 = c.bool("md5")
 	return o, err
 }
+
+// refused tells who was turned away.
+func (s *server) refused(who acl.Subject, err error) { s.note("turned away %s: %v", who, err) }
 
 func (s *server) note(format string, args ...any) {
 	s.mu.Lock()
