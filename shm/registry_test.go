@@ -171,6 +171,29 @@ func testCutShort(t *testing.T, o *Options) {
 	}
 }
 
+// A creator that died before its record had a name leaves a file that is nothing, and
+// that the next one clears away.
+func TestRegistryUnfinishedRecord(t *testing.T) {
+	is := is.New(t)
+	dir, unlock, err := registry()
+	is.NoErr(err)
+	unfinished := filepath.Join(dir, ".new")
+	is.NoErr(os.WriteFile(unfinished, []byte("half a rec"), 0o600))
+	unlock()
+	before, err := List()
+	is.NoErr(err)
+	for _, i := range before {
+		is.True(i.Name != ".new")
+	}
+	name := registryName(t)
+	r, err := Create(name, 100, nil)
+	is.NoErr(err)
+	is.NoErr(r.Close())
+	is.True(listed(t, name) != nil)
+	_, err = os.Lstat(unfinished)
+	is.True(errors.Is(err, os.ErrNotExist))
+}
+
 // A creation that failed takes away what it made, and not what somebody else has
 // made under its name meanwhile.
 func TestRegistryFailedCreate(t *testing.T) {
