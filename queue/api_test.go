@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -174,6 +175,36 @@ func TestDeadLetterOfPacked(t *testing.T) {
 	is.Equal(string(msg), "b")
 	is.Equal(d.Len(), 0)
 	is.Equal(q.Len(), 0)
+}
+
+// A dead-letter queue that somebody removed comes back when it is needed.
+func TestDeadLettersRemoved(t *testing.T) {
+	is := is.New(t)
+	ctx := patient(t)
+	name := uniqueName(t)
+	q := named(t, name, &Options{Capacity: 4, MaxMessage: 8, MaxAttempts: 1, Mode: 0o640})()
+	for _, letter := range []string{"a", "b"} { // before it is open here, and after
+		is.NoErr(Remove(DeadName(name)))
+		is.NoErr(q.Put(ctx, []byte(letter)))
+		m, err := q.Lease(ctx)
+		is.NoErr(err)
+		is.NoErr(m.Nack())
+		d := opened(t)(Open(DeadName(name), nil))
+		msg, err := d.TryGet()
+		is.NoErr(err)
+		is.Equal(string(msg), letter)
+		fi, err := d.File().Stat()
+		is.NoErr(err)
+		is.Equal(fi.Mode().Perm(), os.FileMode(0o640))
+	}
+
+	is.NoErr(q.Put(ctx, []byte("c")))
+	m, err := q.Lease(ctx)
+	is.NoErr(err)
+	is.NoErr(Remove(name))
+	is.NoErr(m.Nack())
+	_, err = Open(DeadName(name), nil) // not for a queue that has gone itself
+	is.True(errors.Is(err, os.ErrNotExist))
 }
 
 func TestBatches(t *testing.T) {
@@ -349,6 +380,9 @@ func TestBadInput(t *testing.T) {
 		if !errors.Is(err, errOption) {
 			t.Errorf("%+v: %v", o, err)
 		}
+		if _, err := o.Size(); !errors.Is(err, errOption) {
+			t.Errorf("%+v: Size: %v", o, err)
+		}
 	}
 	q, err := Create(name, &Options{Capacity: 2, MaxMessage: 5})
 	is.NoErr(err)
@@ -383,6 +417,85 @@ func TestBadInput(t *testing.T) {
 }
 
 // The longest name works, with its dead-letter queue, or the error names the limit.
+// Processes that open or make one queue while others remove it all have a queue, and
+// those that nobody disturbs have the same one.
+func TestOpenOrCreate(t *testing.T) {
+	is := is.New(t)
+	name := uniqueName(t)
+	t.Cleanup(func() { Remove(name) }) // after the end of the processes
+	o := &Options{Capacity: 4, MaxMessage: 8, MaxAttempts: 3}
+	var all []*child
+	for range 4 {
+		all = append(all, spawn(t, openOrCreateChild, name, "200"))
+	}
+	for n := range 200 {
+		if err := Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(n, err)
+		}
+	}
+	for _, c := range all {
+		c.wait()
+	}
+
+	err := Remove(name)
+	is.True(err == nil || errors.Is(err, os.ErrNotExist))
+	first := opened(t)(OpenOrCreate(name, o))
+	is.NoErr(first.Put(patient(t), []byte("kept")))
+	second := opened(t)(OpenOrCreate(name, &Options{Capacity: 8}))
+	is.Equal(second.Cap(), 4)
+	msg, err := second.TryGet()
+	is.NoErr(err)
+	is.Equal(string(msg), "kept")
+
+	_, err = OpenOrCreate(name, &Options{Capacity: -1})
+	is.True(errors.Is(err, errOption))
+	_, err = OpenOrCreate(".x", nil)
+	is.True(errors.Is(err, ErrName))
+	dir := t.TempDir()
+	_, err = OpenOrCreate(dir, nil)
+	is.True(errors.Is(err, ErrNotQueue))
+	_, err = OpenOrCreate(filepath.Join(dir, "none", "q"), nil)
+	is.True(errors.Is(err, os.ErrNotExist)) // the directory
+}
+
+var openOrCreateChild = registerChild("open-or-create", func(args []string) error {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	for range n {
+		q, err := OpenOrCreate(args[0], &Options{Capacity: 4, MaxMessage: 8, MaxAttempts: 3})
+		if err != nil {
+			return err
+		}
+		if err := q.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// Size says beforehand what Create reserves.
+func TestSize(t *testing.T) {
+	is := is.New(t)
+	for _, o := range []*Options{nil, {Capacity: 3, MaxMessage: 8}, {MaxMessage: 1 << 20, MaxAttempts: 2}, {Memory: 4 << 20, MaxAttempts: 1, DeadLetters: 7}} {
+		size, err := o.Size()
+		is.NoErr(err)
+		dir := t.TempDir()
+		q := opened(t)(Create(filepath.Join(dir, "q"), o))
+		files, err := os.ReadDir(dir)
+		is.NoErr(err)
+		var sum int64
+		for _, f := range files {
+			fi, err := f.Info()
+			is.NoErr(err)
+			sum += fi.Size()
+		}
+		is.Equal(size, sum)
+		is.Equal(q.Stats().Bytes == size, o == nil || o.MaxAttempts == 0)
+	}
+}
+
 func TestLongestName(t *testing.T) {
 	is := is.New(t)
 	name := uniqueName(t)

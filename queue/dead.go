@@ -25,44 +25,80 @@ type deadLetters struct {
 // queue name.
 func DeadName(name string) string { return name + deadSuffix }
 
+// ofDead returns the geometry of the dead-letter queue for a queue of geometry g.
+func (g geometry) ofDead() (geometry, error) {
+	g.capacity, g.dead, g.maxAttempts = g.dead, 0, 0
+	if err := g.place(); err != nil {
+		return geometry{}, fmt.Errorf("%w: DeadLetters: %w", errOption, err)
+	}
+	return g, nil
+}
+
 // createDead makes the dead-letter queue for a queue name of geometry g. One that
 // is there already, because its queue was removed by hand or never came to be,
 // is used as it is if it can take the same messages.
 func createDead(name string, g geometry, mode os.FileMode) (made bool, err error) {
-	d := g
-	d.capacity, d.dead, d.maxAttempts = g.dead, 0, 0
-	if err := d.place(); err != nil {
-		return false, fmt.Errorf("%w: %w", errOption, err)
+	d, err := g.ofDead()
+	if err != nil {
+		return false, err
 	}
 	obj, err := object(DeadName(name))
 	if err != nil {
 		return false, err
 	}
-	reg, err := shm.Create(obj, d.size, &shm.Options{Mode: mode, Init: d.init, File: true})
-	if err == nil {
-		return true, reg.Close()
+	for tries := 0; ; tries++ {
+		reg, err := shm.Create(obj, d.size, &shm.Options{Mode: mode, Init: d.init, File: true})
+		if err == nil {
+			return true, reg.Close()
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return false, err
+		}
+		old, oldErr := OpenReader(DeadName(name))
+		if errors.Is(oldErr, os.ErrNotExist) && tries < maxRetries {
+			continue // somebody removes it
+		}
+		if oldErr != nil {
+			return false, oldErr
+		}
+		defer old.Close()
+		if old.q.r.maxMessage != d.maxMessage {
+			return false, err
+		}
+		return false, nil
 	}
-	if !errors.Is(err, os.ErrExist) {
-		return false, err
-	}
-	old, oldErr := OpenReader(DeadName(name))
-	if oldErr != nil {
-		return false, oldErr
-	}
-	defer old.Close()
-	if old.q.r.maxMessage != d.maxMessage {
-		return false, err
-	}
-	return false, nil
 }
 
+// open returns the handle, or nil: without it, the messages stay where they are.
 func (d *deadLetters) open(q *Queue) *Queue {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.q != nil && d.q.os.removed() { // it alone, by hand
+		d.q.Close()
+		d.q = nil
+	}
 	if d.q == nil && !d.closed && q.r.dead > 0 {
-		d.q, _ = open(DeadName(q.name)) // without it, the messages stay where they are
+		d.q, _ = q.openDead()
 	}
 	return d.q
+}
+
+// openDead opens the dead-letter queue of q, and makes it again if it has gone and
+// q has not.
+func (q *Queue) openDead() (*Queue, error) {
+	d, err := open(DeadName(q.name))
+	f := q.File()
+	if !errors.Is(err, os.ErrNotExist) || f == nil || q.os.removed() {
+		return d, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := createDead(q.name, q.r.geometry, fi.Mode().Perm()); err != nil {
+		return nil, err
+	}
+	return open(DeadName(q.name))
 }
 
 func (d *deadLetters) close() {

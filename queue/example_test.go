@@ -46,6 +46,30 @@ func Example() {
 	// resize 2.png
 }
 
+// A daemon takes up the queue of its last run.
+func ExampleOpenOrCreate() {
+	ctx := context.Background()
+	name := fmt.Sprintf("example.daemon.%d", os.Getpid())
+	defer queue.Remove(name)
+
+	for run := range 2 {
+		jobs, err := queue.OpenOrCreate(name, &queue.Options{MaxAttempts: 3})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("run %d finds %d jobs\n", run, jobs.Len())
+		if err := jobs.Put(ctx, []byte("resize 1.png")); err != nil {
+			fmt.Println(err)
+			return
+		}
+		jobs.Close() // as the end of the process does
+	}
+	// Output:
+	// run 0 finds 0 jobs
+	// run 1 finds 1 jobs
+}
+
 func ExampleQueue_Lease() {
 	ctx := context.Background()
 	jobs, err := queue.Anonymous(nil)

@@ -65,6 +65,17 @@ const (
 // errOption is wrapped by every refusal of an option.
 var errOption = errors.New("invalid option")
 
+// Size returns how many bytes Create reserves with these options in memory or on disk, the
+// dead-letter queue included. It returns the error of options that Create refuses.
+func (o *Options) Size() (int64, error) {
+	g, err := o.plan()
+	if err != nil || g.dead == 0 {
+		return int64(g.size), err
+	}
+	d, err := g.ofDead()
+	return int64(g.size) + int64(d.size), err
+}
+
 // plan turns options into a geometry.
 func (o *Options) plan() (geometry, error) {
 	var opt Options

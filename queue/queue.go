@@ -194,6 +194,28 @@ func open(name string) (*Queue, error) {
 	return attach(name, reg, true)
 }
 
+// OpenOrCreate opens a queue, or makes it with the options where there is none: what a
+// program calls that takes up the queue of its last run. Of several that call it at the
+// same time, one makes the queue. A queue that exists keeps the options that it was made
+// with (see Cap and MaxMessage), and is open or closed for writing as it was left. Errors
+// are those of Open and Create; os.ErrNotExist is about the directory of a path. Invalid
+// options are refused in either case.
+func OpenOrCreate(name string, o *Options) (*Queue, error) {
+	if _, err := o.plan(); err != nil {
+		return nil, wrap("create", name, err)
+	}
+	for tries := 0; ; tries++ {
+		q, err := Open(name, nil)
+		if !errors.Is(err, os.ErrNotExist) {
+			return q, err
+		}
+		q, err = Create(name, o)
+		if !errors.Is(err, os.ErrExist) || tries == maxRetries {
+			return q, err // else somebody else made it meanwhile, who may have removed it
+		}
+	}
+}
+
 // notQueue says of an object that is no regular file, or empty, that it is no queue.
 func notQueue(err error) error {
 	if errors.Is(err, shm.ErrNotSegment) || errors.Is(err, shm.ErrSize) {

@@ -64,7 +64,7 @@ func (r *Reader) read(f func()) (err error) {
 // Stats reads the queue's numbers. It returns os.ErrClosed, or ErrCorrupt if the
 // memory is gone.
 func (r *Reader) Stats() (s Stats, err error) {
-	err = r.read(func() { s = r.q.r.stats(r.q.holderAlive) })
+	err = r.read(func() { s = r.q.stats() })
 	return s, err
 }
 

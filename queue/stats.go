@@ -30,6 +30,7 @@ type Stats struct {
 	ChunksUsed int `json:"chunks_used"` // of them in use
 
 	ClosedWrite bool      `json:"closed_write"`
+	Removed     bool      `json:"removed"` // it has no name any more: nobody new can come
 	Created     time.Time `json:"created"`
 
 	// TimeInQueue counts sampled messages, one in 64, by the time they waited:
@@ -75,13 +76,20 @@ func (q *Queue) Stats() Stats {
 	var err error
 	func() {
 		defer q.guard(debug.SetPanicOnFault(true), &err)
-		s = q.r.stats(q.holderAlive)
+		s = q.stats()
 	}()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, h := range s.Holders {
 		s.Holders[i].Alive = h.Alive || q.lanes[h.Lane] != nil
 	}
+	return s
+}
+
+// stats reads the numbers, which may meet a fault.
+func (q *Queue) stats() Stats {
+	s := q.r.stats(q.holderAlive)
+	s.Removed = s.Removed || q.os.removed()
 	return s
 }
 
@@ -140,6 +148,7 @@ func (r *ring) stats(alive func(lane int) bool) Stats {
 		HighWater: int(r.word(offStats + statHighWater).Load()),
 		Chunks:    int(r.chunks), ChunksUsed: r.chunksUsed(),
 		ClosedWrite: r.word32(offState+stateFlags).Load()&closedBit != 0,
+		Removed:     r.word32(offState+stateFlags).Load()&removedBit != 0,
 		Created:     time.Unix(0, r.created),
 		TimeInQueue: make([]uint64, histBuckets),
 		Puts:        tail - uint64(r.capacity),

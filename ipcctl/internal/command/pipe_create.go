@@ -12,7 +12,7 @@ func pipeCreateVerb() *node {
 		name:  "create",
 		usage: "make a FIFO",
 		args:  "PATH",
-		flags: []cli.Flag{modeFlag},
+		flags: []cli.Flag{modeFlag, jsonFlag},
 		examples: []example{
 			{"ipcctl pipe create /tmp/news.fifo", "for yourself alone"},
 			{"ipcctl pipe create /run/app/news.fifo --mode 0620", "the group may write"},
@@ -28,6 +28,12 @@ func pipeCreateVerb() *node {
 			f, err := pipe.Create(c.arg(0), &pipe.CreateOptions{Mode: mode})
 			if err != nil {
 				return pipeAdvice(err)
+			}
+			if c.json() {
+				return c.print(struct {
+					Path string `json:"path"`
+					Mode string `json:"mode"`
+				}{f.Path(), fmt.Sprintf("%04o", mode)})
 			}
 			fmt.Fprintln(c.out, f.Path())
 			return nil

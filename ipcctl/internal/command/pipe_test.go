@@ -21,6 +21,9 @@ func newFIFO(t *testing.T) string {
 func TestPipe(t *testing.T) {
 	is := is.New(t)
 	path := newFIFO(t)
+	o := conforms(t, "ipcctl pipe create", must(t, "", "pipe", "create", path+"2", "--mode", "0620", "--json"))
+	is.Equal(o[0]["path"], path+"2")
+	is.Equal(o[0]["mode"], "0620")
 	recv := start(t, "", "pipe", "recv", path, "--count", "3")
 	must(t, "", "pipe", "send", path, "hello", "two words", "")
 	is.Equal(next(t, recv.lines), "hello")
@@ -30,7 +33,7 @@ func TestPipe(t *testing.T) {
 
 	recv = start(t, "", "pipe", "recv", "--json", path)
 	must(t, "from\nstdin\n", "pipe", "send", path)
-	o := conforms(t, "ipcctl pipe recv", next(t, recv.lines))
+	o = conforms(t, "ipcctl pipe recv", next(t, recv.lines))
 	is.Equal(o[0]["message"], "from\nstdin\n")
 	is.Equal(recv.status(t), 0)
 }

@@ -53,8 +53,10 @@ func queueCreate(c *call) error {
 	if o.Mode, err = c.mode(); err != nil {
 		return err
 	}
-	if err := checkRoom(c.arg(0), leastOf(o)); err != nil {
-		return c.queueAdvice(err)
+	if size, err := o.Size(); err == nil { // else Create says what is wrong
+		if err := checkRoom(c.arg(0), size); err != nil {
+			return c.queueAdvice(err)
+		}
 	}
 	q, err := queue.Create(c.arg(0), o)
 	if err != nil {
@@ -71,22 +73,4 @@ func queueCreate(c *call) error {
 	}
 	fmt.Fprintln(c.out, q.Name())
 	return nil
-}
-
-// leastOf returns how many bytes a queue reserves at least, as queue.Options.Memory says;
-// 0 for what package queue refuses in any case.
-func leastOf(o *queue.Options) int64 {
-	const usual, entry, mostEntries, longest = 16 << 20, 1 << 10, 1 << 18, 1 << 30
-	if o.Memory > 0 {
-		return int64(o.Memory)
-	}
-	if o.Capacity > mostEntries || o.MaxMessage > longest {
-		return 0
-	}
-	entries, pool := int64(o.Capacity), 4*int64(o.MaxMessage)
-	all := entries * int64(o.MaxMessage)
-	if all <= usual {
-		return all
-	}
-	return min(all, max(usual, entries*entry+pool))
 }

@@ -36,7 +36,7 @@ func queueRequeueVerb() *node {
 		about: "Without --count it puts back what there is, and prints how many that were.",
 		flags: []cli.Flag{
 			&cli.IntFlag{Name: "count", Usage: "end after `N` messages"},
-			timeoutFlag,
+			timeoutFlag, jsonFlag,
 		},
 		examples: []example{
 			{"ipcctl queue requeue jobs", "once the fault in the workers is mended"},
@@ -55,6 +55,11 @@ func queueRequeueVerb() *node {
 				}
 				return err
 			})
+			if c.json() {
+				return errors.Join(err, c.print(struct {
+					Requeued int `json:"requeued"`
+				}{n}))
+			}
 			fmt.Fprintln(c.out, n)
 			return err
 		},

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -14,7 +15,8 @@ func queueTailVerb() *node {
 		usage: "print the messages in a queue, and leave them there",
 		args:  "NAME",
 		about: "With --follow it goes on with those that come. It looks ten times a second: what\n" +
-			"others put and take in between is not seen.",
+			"others put and take in between is not seen. A queue that is closed and drained ends\n" +
+			"it with status 0, and one that is removed with status 1.",
 		flags: []cli.Flag{
 			&cli.IntFlag{Name: "count", Usage: "the newest `N` messages only"},
 			&cli.BoolFlag{Name: "follow", Usage: "go on until it is interrupted"},
@@ -41,6 +43,10 @@ func queueTail(c *call) error {
 	var seen uint64 // the position of the newest entry that was printed
 	const every = 100 * time.Millisecond
 	for first := true; ; first = false {
+		s, err := r.Stats() // first: what was put before the end is printed
+		if err != nil {
+			return c.queueAdvice(err)
+		}
 		msgs, err := r.Peek(math.MaxInt, messageLimit)
 		if err != nil {
 			return c.queueAdvice(err)
@@ -58,8 +64,11 @@ func queueTail(c *call) error {
 			}
 		}
 		seen = newest
-		if !c.bool("follow") {
+		switch {
+		case !c.bool("follow"), s.ClosedWrite && s.Len == 0 && s.Leased == 0:
 			return nil
+		case s.Removed:
+			return fmt.Errorf("queue %q: %w", r.Name(), queue.ErrRemoved)
 		}
 		select {
 		case <-c.ctx.Done():

@@ -125,6 +125,8 @@ func TestQueueDeadLetters(t *testing.T) {
 	is.Equal(must(t, "", "queue", "dead", name), "too\n")
 	is.Equal(must(t, "", "queue", "dead", name), "") // no more
 	is.Equal(must(t, "", "queue", "get", name), "poison\n")
+	o := conforms(t, "ipcctl queue requeue", must(t, "", "queue", "requeue", name, "--json"))
+	is.Equal(o[0]["requeued"], 0.0)
 	fail2 := newQueue(t)
 	fails(t, 3, []string{"queue", "dead", fail2}, "--max-attempts")
 	fails(t, 2, []string{"queue", "dead", name, "--count", "0"}, "at least 1")

@@ -105,7 +105,7 @@ func TestShmWrongType(t *testing.T) {
 // would be killed for it.
 func TestShmTooLarge(t *testing.T) {
 	is := is.New(t)
-	for _, args := range []string{"shm create --name NAME --size 1024TiB", "queue create NAME --memory 1024TiB"} {
+	for _, args := range []string{"shm create --name NAME --size 1024TiB", "queue create NAME --memory 1024TiB --max-message 1GiB"} {
 		name := segmentName(t)
 		line := strings.ReplaceAll(args, "NAME", name)
 		cmd := command(t)

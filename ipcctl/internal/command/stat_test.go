@@ -95,6 +95,19 @@ func TestQueueTail(t *testing.T) {
 	is.Equal(next(t, b.lines), "d")
 	b.interrupt(t)
 	is.Equal(must(t, "", "queue", "get", name), "a\n") // nothing was taken
+
+	b = start(t, "", "queue", "tail", name, "--follow")
+	is.Equal(next(t, b.lines), "b")
+	must(t, "", "queue", "close", name)
+	must(t, "", "queue", "get", name, "--follow")
+	is.Equal(b.status(t), 0) // nothing can come any more
+
+	other := newQueue(t)
+	b = start(t, "", "queue", "tail", other, "--follow")
+	must(t, "", "queue", "put", other, "last")
+	is.Equal(next(t, b.lines), "last")
+	must(t, "", "queue", "rm", other)
+	is.Equal(b.status(t), 1)
 	fails(t, 3, []string{"queue", "tail", name + "x"}, name)
 }
 
