@@ -34,6 +34,7 @@ type lane struct {
 	next   uint32        // the leased message of a packed entry
 	puts   uint32        // since it was joined, for sampling
 	seen   glance        // of the handle's clock, for leases and for attend
+	light  bool          // of the fast lane: it is given back the light way
 }
 
 // pool is the part of a handle that owns its lanes. Its mutex guards all but
@@ -144,8 +145,7 @@ func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 	}
 	wait := make(chan struct{})
 	q.pool.waiters = append(q.pool.waiters, wait)
-	q.wanted.Add(1)
-	// A release that did not see us waiting has made its lane free before.
+	q.want()
 	if l := q.pick(lease); l != nil {
 		q.pool.waiters = q.pool.waiters[:len(q.pool.waiters)-1]
 		q.wanted.Add(-1)
@@ -291,9 +291,22 @@ func (q *Queue) release(l *lane) {
 	q.releaseSlow(l)
 }
 
+// want announces that somebody waits for lanes: a release that does not see it has made
+// its lane free for whoever looks afterwards.
+func (q *Queue) want() {
+	q.wanted.Add(1)
+	if canBarrier && q.light.on.Load() {
+		barrier()
+	}
+}
+
 // releaseFast gives the fast lane l back.
 func (q *Queue) releaseFast(l *lane) {
-	l.busy.Store(0)
+	if canBarrier && l.light {
+		storeLater(&l.busy, 0) // perhaps after the load of wanted: see want
+	} else {
+		l.busy.Store(0)
+	}
 	if q.wanted.Load() != 0 {
 		q.releaseSlow(nil)
 	}

@@ -36,6 +36,7 @@ type Queue struct {
 	done   chan struct{} // closed by Close
 
 	fast       *lane         // the first one joined
+	light      light         // whether the fast lane is given back without an exchange
 	spareLease atomic.Uint32 // a lane that nobody uses and that counts as leased: 1 + its number, or 0
 
 	lanes []*lane // by number; one that is joined stays in its place
@@ -398,7 +399,7 @@ func (q *Queue) Close() error {
 	if q.closed.Swap(true) {
 		return nil
 	}
-	q.wanted.Add(1)
+	q.want()
 	close(q.done)
 	q.os.interrupt()
 	q.mu.Lock()

@@ -231,6 +231,9 @@ func (q *Queue) lookAround() (bool, error) {
 // back what the dead had. What it meets is for the next operation to say.
 func (q *Queue) attend(l *lane) {
 	if _, looked := l.seen.now(&q.clock); looked {
+		if canBarrier {
+			l.light = q.light.prepared(q.clock.since())
+		}
 		q.lookAround()
 	}
 }
