@@ -39,6 +39,24 @@ func (r *Report) median(key, mech string, figure func(Result) float64) float64 {
 	return math.NaN()
 }
 
+// repetition returns the report of the i-th repetition alone, without the mechanisms that
+// failed in one.
+func (r *Report) repetition(i int) *Report {
+	one := new(Report)
+	for _, t := range r.Tables {
+		outcomes := map[string]*Outcome{}
+		for name, o := range t.Outcomes {
+			if len(o.Failed) == 0 && i < len(o.Results) {
+				outcomes[name] = &Outcome{Results: o.Results[i : i+1]}
+			} else {
+				outcomes[name] = new(Outcome)
+			}
+		}
+		one.Tables = append(one.Tables, Table{t.Group, outcomes})
+	}
+	return one
+}
+
 // figure is what the mechanisms of a table are compared by.
 func (t Table) figure(res Result) float64 {
 	switch {
@@ -290,14 +308,24 @@ func options(args []string) string {
 }
 
 func (r *Report) writeTargets(p func(string, ...any)) {
-	p("## What the modules are built to reach\n\nRatios of medians of this run. Absolute targets were set on another machine; beside them is what the floor took here. A target that is missed as it stands counts as *reached in proportion* if it is no further from the floor here than there, as far as that is known.\n\n| | target | this run | |\n|---|---|---|---|\n")
+	p("## What the modules are built to reach\n\nRatios of medians of this run; in parentheses the least and the greatest of a single repetition. Absolute targets were set on another machine; beside them is what the floor took here. A target that is missed as it stands counts as *reached in proportion* if it is no further from the floor here than there, as far as that is known.\n\n| | target | this run | |\n|---|---|---|---|\n")
+	var single []*Report
+	for i := range r.Reps {
+		single = append(single, r.repetition(i))
+	}
 	for _, t := range targets() {
 		v := t.value(r)
 		if math.IsNaN(v) {
 			p("| %s | %s | not measured | |\n", t.what, t.wanted())
 			continue
 		}
-		p("| %s | %s | %s | %s |\n", t.what, t.wanted(), t.format(v)+t.context(r), t.verdict(r, v))
+		var each []float64
+		for _, s := range single {
+			if v := t.value(s); !math.IsNaN(v) {
+				each = append(each, v)
+			}
+		}
+		p("| %s | %s | %s | %s |\n", t.what, t.wanted(), t.text(v, each)+t.context(r), t.verdict(r, v, each))
 	}
 	p("\n")
 }

@@ -100,15 +100,41 @@ func TestTargetsFindTheirFigures(t *testing.T) {
 	is.True(!strings.Contains(out.String(), "not measured |"))
 }
 
+// Beside a ratio of medians stand those of single repetitions.
+func TestTargetsOfRepetitions(t *testing.T) {
+	is := is.New(t)
+	r := &Report{Reps: 2}
+	for _, g := range plan(false, nil) {
+		if g.Key() == "one-way-1x1/64" {
+			r.Tables = append(r.Tables, Table{g, map[string]*Outcome{
+				"queue":    {Results: []Result{{Rate: 6}, {Rate: 12}}},
+				"boost-mq": {Results: []Result{{Rate: 2}, {Rate: 3}}},
+			}})
+		}
+	}
+	target := queueTargets()[1]
+	var out strings.Builder
+	r.writeTargets(func(format string, args ...any) { fmt.Fprintf(&out, format, args...) })
+	is.True(strings.Contains(out.String(), "| "+target.what+" | at least 3.00x | 3.60x (3.00x – 4.00x) | reached |"))
+
+	r.Tables[0].Outcomes["boost-mq"].Failed = []string{"killed"} // which one is not known any more
+	out.Reset()
+	r.writeTargets(func(format string, args ...any) { fmt.Fprintf(&out, format, args...) })
+	is.True(strings.Contains(out.String(), "| "+target.what+" | at least 3.00x | 3.60x | reached |"))
+}
+
 func TestVerdict(t *testing.T) {
 	for _, test := range []struct {
 		least, most, floor, there, v float64
+		each                         []float64
 		want                         string
 	}{
 		{least: 10, v: 10, want: "reached"},
 		{least: 10, v: 9.9, want: "**missed**"},
 		{most: 10, v: 10.004, want: "reached"},
 		{most: 10, v: 10.1, floor: 1, want: "**missed**"},
+		{most: 10, v: 10.1, each: []float64{11, 9, 10.1}, want: "**missed**, reached in 1 of 3 repetitions"},
+		{least: 10, v: 9, each: []float64{8, 9}, want: "**missed**"},
 		{least: 10, there: 20, floor: 10, v: 6, want: "reached in proportion: 0.60x the floor, where 0.50x is wanted"},
 		{least: 10, there: 20, floor: 10, v: 4, want: "**missed**: 0.40x the floor, where 0.50x is wanted"},
 		{most: 300, there: 100, floor: 200, v: 500, want: "reached in proportion: 2.50x the floor, where 3.00x is wanted"},
@@ -116,7 +142,7 @@ func TestVerdict(t *testing.T) {
 	} {
 		t.Run(test.want, func(t *testing.T) {
 			target := target{least: test.least, most: test.most, there: test.there, floor: func(*Report) float64 { return test.floor }}
-			is.New(t).Equal(target.verdict(nil, test.v), test.want)
+			is.New(t).Equal(target.verdict(nil, test.v, test.each), test.want)
 		})
 	}
 }

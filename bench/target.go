@@ -29,13 +29,28 @@ func (t target) context(r *Report) string {
 	return fmt.Sprintf(" (%s: %s)", t.floorName, t.format(t.floor(r)))
 }
 
+// text is the figure, and what single repetitions gave if they differ.
+func (t target) text(v float64, each []float64) string {
+	s, text := spread(each), t.format(v)
+	least, most := t.format(s.Min), t.format(s.Max)
+	if len(each) < 2 || least == most {
+		return text
+	}
+	return fmt.Sprintf("%s (%s – %s)", text, least, most)
+}
+
 // verdict says whether the figure is as it should be: in itself, or else in
-// proportion to the floor, which this machine moves as it moves the figure.
-func (t target) verdict(r *Report, v float64) string {
+// proportion to the floor, which this machine moves as it moves the figure. each is what
+// single repetitions gave.
+func (t target) verdict(r *Report, v float64, each []float64) string {
 	if t.reached(v) {
 		return "reached"
 	}
 	if t.there == 0 {
+		missed := slices.DeleteFunc(slices.Clone(each), t.reached)
+		if n := len(each) - len(missed); n > 0 {
+			return fmt.Sprintf("**missed**, reached in %d of %d repetitions", n, len(each))
+		}
 		return "**missed**"
 	}
 	proportion := t
