@@ -38,12 +38,12 @@ func idleNet() (any, error) {
 		return nil, err
 	}
 	r, s := bufio.NewReader(a), bufio.NewReader(b)
-	frame := make([]byte, 4+64)
+	msg, frame := make([]byte, 64), make([]byte, 4+64)
 	for _, way := range []struct {
 		w *net.UnixConn
 		r *bufio.Reader
 	}{{a, s}, {b, r}} {
-		if err := writePrefixed(way.w, frame); err != nil {
+		if err := prefixed(way.w, len(msg))(msg); err != nil {
 			return nil, err
 		}
 		if _, err := readPrefixed(way.r, frame); err != nil {
@@ -71,8 +71,8 @@ func idleOSPipe() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	frame := make([]byte, 4+64)
-	if err := writePrefixed(w, frame); err != nil {
+	msg, frame := make([]byte, 64), make([]byte, 4+64)
+	if err := prefixed(w, len(msg))(msg); err != nil {
 		return nil, err
 	}
 	_, err = readPrefixed(r, frame)
