@@ -293,6 +293,22 @@ func TestReserve(t *testing.T) {
 	})
 }
 
+// A reservation that came with an error has ended.
+func TestReserveInVain(t *testing.T) {
+	is := is.New(t)
+	q := opened(t)(Anonymous(&Options{Capacity: 2, MaxMessage: 8, Lanes: 1}))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, want := range []error{context.Canceled, os.ErrClosed} { // no lane, and after Close
+		r, err := q.Reserve(ended, 4)
+		is.True(errors.Is(err, want))
+		is.Equal(r.Bytes(), nil)
+		is.Equal(r.Commit(t.Context()), ErrLeaseDone)
+		r.Abort()
+		is.NoErr(q.Close())
+	}
+}
+
 // The memory for long messages is a bound of its own: used up is full, and an
 // Ack or Get makes room.
 func TestPool(t *testing.T) {

@@ -294,9 +294,8 @@ func (q *Queue) reserve(ctx context.Context, n int, r *Reservation) error {
 	if n < 0 || n > q.r.maxMessage {
 		return wrap("reserve in", q.name, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, n, q.r.maxMessage))
 	}
-	r.q = q
 	if n > q.r.inline {
-		r.data, r.held = make([]byte, n), true
+		*r = Reservation{q: q, data: make([]byte, n), held: true}
 		return nil
 	}
 	l := q.takeSpare()
@@ -306,7 +305,7 @@ func (q *Queue) reserve(ctx context.Context, n int, r *Reservation) error {
 			return wrap("reserve in", q.name, err)
 		}
 	}
-	r.l, r.data = l, q.r.bytes(l.mine)[:n:n]
+	*r = Reservation{q: q, l: l, data: q.r.bytes(l.mine)[:n:n]}
 	return nil
 }
 
