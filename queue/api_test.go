@@ -540,6 +540,26 @@ func TestLongestName(t *testing.T) {
 	is.NoErr(Remove(name))
 }
 
+// A queue is removed with its dead letters, also if its name is not too long for package
+// shm, and theirs is.
+func TestRemoveLongNames(t *testing.T) {
+	is := is.New(t)
+	for n := maxName - len(filePrefix) - len(deadSuffix); n <= maxName; n++ {
+		name := uniqueName(t)
+		name += strings.Repeat("n", n-len(name))
+		q, err := Create(name, &Options{Capacity: 2, MaxMessage: 8, MaxAttempts: 1})
+		if longNames == "" && errors.Is(err, ErrName) {
+			_, err = OpenReader(name)
+			is.True(err != nil) // nothing was made
+			continue
+		}
+		is.NoErr(err)
+		is.NoErr(q.Close())
+		is.NoErr(Remove(name))
+		is.True(errors.Is(Remove(DeadName(name)), os.ErrNotExist))
+	}
+}
+
 func TestVersions(t *testing.T) {
 	is := is.New(t)
 	for _, c := range []struct {

@@ -69,6 +69,15 @@ func createDead(name string, g geometry, mode os.FileMode) (made bool, err error
 	}
 }
 
+// removeDead removes the dead-letter queue of the queue name.
+func removeDead(name string) error {
+	obj, err := object(DeadName(name))
+	if err != nil {
+		return err
+	}
+	return shm.Remove(obj)
+}
+
 // open returns the handle, or nil: without it, the messages stay where they are.
 func (d *deadLetters) open(q *Queue) *Queue {
 	d.mu.Lock()

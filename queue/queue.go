@@ -126,7 +126,7 @@ func create(name string, o *Options) (*Queue, error) {
 	if err != nil {
 		if made {
 			if taken, _ := exists(obj); !taken {
-				shm.Remove(obj + deadSuffix)
+				removeDead(name)
 			}
 		}
 		return nil, err
@@ -135,7 +135,7 @@ func create(name string, o *Options) (*Queue, error) {
 	if err != nil {
 		shm.Remove(obj)
 		if made {
-			shm.Remove(obj + deadSuffix)
+			removeDead(name)
 		}
 	}
 	return q, err
@@ -460,7 +460,7 @@ func remove(name string) error {
 		seg.Close()
 	}
 	if g.dead > 0 {
-		if err := shm.Remove(obj + deadSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := removeDead(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
