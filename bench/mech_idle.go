@@ -75,8 +75,9 @@ func idleOSPipe() (any, error) {
 	if err := prefixed(w, len(msg))(msg); err != nil {
 		return nil, err
 	}
-	_, err = readPrefixed(r, frame)
-	return []any{r, w}, err
+	from := bufio.NewReader(r)
+	_, err = readPrefixed(from, frame)
+	return []any{from, w}, err
 }
 
 // idleShm is a segment of a page, which has been written.

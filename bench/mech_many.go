@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 
@@ -81,8 +82,9 @@ var manyUnixConns = &pinger{
 				return err
 			}
 			go func() {
+				r := bufio.NewReader(c)
 				for buf := make([]byte, 4+j.Size); ; {
-					frame, err := readPrefixed(c, buf)
+					frame, err := readPrefixed(r, buf)
 					if err != nil {
 						return // the driver meets it too
 					}

@@ -113,7 +113,7 @@ func pipeFlow(coalesced bool) *flow {
 // a read takes what there is, at most 64 KiB.
 //
 //go:noinline
-func rawFlow(write func(*os.File) (io.WriteCloser, error), read func(*os.File) (io.Reader, error)) *flow {
+func rawFlow(write func(f *os.File, size int) (io.WriteCloser, error), read func(*os.File) (io.Reader, error)) *flow {
 	return &flow{
 		setup: nothing,
 		produce: func(j *Job) (func([]byte, int) error, func() error, error) {
@@ -121,7 +121,7 @@ func rawFlow(write func(*os.File) (io.WriteCloser, error), read func(*os.File) (
 			if err != nil {
 				return nil, nil, err
 			}
-			w, err := write(f[0])
+			w, err := write(f[0], j.Size)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -160,9 +160,14 @@ func rawFlow(write func(*os.File) (io.WriteCloser, error), read func(*os.File) (
 }
 
 var pipeRaw = rawFlow(
-	func(f *os.File) (io.WriteCloser, error) { return pipe.NewWriter(f) },
+	func(f *os.File, _ int) (io.WriteCloser, error) { return pipe.NewWriter(f) },
 	func(f *os.File) (io.Reader, error) { return pipe.NewReader(f) })
 
 var osPipeRaw = rawFlow(
-	func(f *os.File) (io.WriteCloser, error) { return f, nil },
+	func(f *os.File, size int) (io.WriteCloser, error) {
+		if size <= 64<<10 { // as ours
+			return f, nil
+		}
+		return f, setPipeSize(f, roomyPipe)
+	},
 	func(f *os.File) (io.Reader, error) { return f, nil })

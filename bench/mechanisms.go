@@ -87,7 +87,7 @@ var mechanisms = map[string]*mechanism{
 	"socket-idle":          {label: "socket.Pair after a message each way, for each end", make: idleSocket},
 	"net-idle":             {label: "net.UnixConn, a bufio.Reader of 4 KiB, a message each way, for each end", kind: Peer, make: idleNet},
 	"pipe-idle":            {label: "pipe.New after a message, both ends", make: idlePipe},
-	"ospipe-idle":          {label: "os.Pipe after a message, both ends", kind: Peer, make: idleOSPipe},
+	"ospipe-idle":          {label: "os.Pipe, a bufio.Reader of 4 KiB, after a message, both ends", kind: Peer, make: idleOSPipe},
 	"queue-idle":           {label: "queue.Anonymous of 16 messages of 64 B, and its mapping", make: idleQueue},
 	"go-map":               {label: "a Go map of uid and two strings", kind: Floor, local: mapDecide},
 

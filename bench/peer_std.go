@@ -21,8 +21,7 @@ func sameLength(got, msg []byte, err error) error {
 // prefixed and readPrefixed are what one writes by hand: a length, then the bytes.
 
 // prefixed returns what writes messages of a size to w, the fastest way there is: short ones
-// are copied behind their length; what is longer than that pays is not copied. (Of 64 KiB
-// that is so for a socket, and not yet for a pipe.)
+// are copied behind their length; what is longer than that pays is not copied.
 func prefixed(w io.Writer, size int) func(msg []byte) error {
 	frame := make([]byte, 4+size)
 	binary.BigEndian.PutUint32(frame, uint32(size))
@@ -36,7 +35,7 @@ func prefixed(w io.Writer, size int) func(msg []byte) error {
 			}
 		}
 	case *os.File:
-		if size > 64<<10 {
+		if size >= 64<<10 {
 			return func(msg []byte) error {
 				if _, err := w.Write(frame[:4]); err != nil {
 					return err
@@ -51,6 +50,40 @@ func prefixed(w io.Writer, size int) func(msg []byte) error {
 		_, err := w.Write(frame)
 		return err
 	}
+}
+
+// readerFor returns what one reads messages of a size through that follow one another: then a
+// length costs no system call of its own, and several short messages come with one. Long ones
+// hardly go through the buffer.
+func readerFor(r io.Reader, size int) io.Reader {
+	if size >= longMessage {
+		return bufio.NewReader(r)
+	}
+	return bufio.NewReaderSize(r, 64<<10)
+}
+
+// From longMessage bytes on, ours ask the kernel for more room than a pipe or a socket has at
+// first; so whoever writes by hand does.
+const (
+	longMessage = 16 << 10
+	roomyPipe   = 256 << 10
+	roomySocket = 512 << 10
+)
+
+// makeRoom asks the kernel for as much room as ours do for messages of a size, or for
+// many at a time.
+func makeRoom(w io.Writer, size int, many bool) error {
+	switch w := w.(type) {
+	case *net.UnixConn:
+		if size >= longMessage {
+			return w.SetWriteBuffer(roomySocket)
+		}
+	case *os.File:
+		if size >= longMessage || many {
+			return setPipeSize(w, roomyPipe)
+		}
+	}
+	return nil
 }
 
 func readPrefixed(r io.Reader, buf []byte) ([]byte, error) {
@@ -110,9 +143,13 @@ func (s stream) ping() *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {
 			r, w, err := s.listen(j, ready)
+			if err == nil {
+				err = makeRoom(w, j.Size, false)
+			}
 			if err != nil {
 				return err
 			}
+			r = bufio.NewReader(r)
 			for buf := make([]byte, 4+j.Size); ; {
 				frame, err := readPrefixed(r, buf)
 				if err != nil {
@@ -126,9 +163,13 @@ func (s stream) ping() *pinger {
 		},
 		dial: func(j *Job) (func([]byte) error, error) {
 			r, w, err := s.dial(j)
+			if err == nil {
+				err = makeRoom(w, j.Size, false)
+			}
 			if err != nil {
 				return nil, err
 			}
+			r = bufio.NewReader(r)
 			send, buf := prefixed(w, j.Size), make([]byte, 4+j.Size)
 			return func(msg []byte) error {
 				if err := send(msg); err != nil {
@@ -150,6 +191,9 @@ func (s stream) flow(buffered bool) *flow {
 		setup: nothing,
 		produce: func(j *Job) (func([]byte, int) error, func() error, error) {
 			_, w, err := s.dial(j)
+			if err == nil {
+				err = makeRoom(w, j.Size, buffered)
+			}
 			if err != nil {
 				return nil, nil, err
 			}
@@ -180,9 +224,7 @@ func (s stream) flow(buffered bool) *flow {
 			if f, ok := w.(*os.File); ok {
 				defer f.Close()
 			}
-			if buffered {
-				r = bufio.NewReaderSize(r, 64<<10)
-			}
+			r = readerFor(r, j.Size)
 			for buf := make([]byte, 4+j.Size); ; n++ {
 				if _, err := readPrefixed(r, buf); err == io.EOF {
 					return n, nil
