@@ -2,6 +2,7 @@ package queue
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -490,6 +491,53 @@ var openOrCreateChild = registerChild("open-or-create", func(args []string) erro
 	}
 	return nil
 })
+
+// Who makes a queue and finds that others have taken all of its lanes leaves it to them.
+func TestCreateOvertaken(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "q")
+	done := make(chan bool)
+	opener := make(chan bool)
+	go func() { // opens the queue as soon as it is there, and keeps it until the next round
+		defer close(opener)
+		for {
+			q, err := Open(path, nil)
+			select {
+			case <-done:
+				if err == nil {
+					q.Close()
+				}
+				return
+			default:
+			}
+			if err == nil {
+				for !q.os.removed() {
+					runtime.Gosched()
+				}
+				q.Close()
+			}
+		}
+	}()
+	busy := false
+	for ctx := patient(t); !busy && ctx.Err() == nil; {
+		q, err := Create(path, &Options{Capacity: 1, MaxMessage: 8, Lanes: 1, MaxAttempts: 1})
+		if busy = errors.Is(err, ErrBusy); busy {
+			_, err = os.Stat(path)
+			_, deadErr := os.Stat(DeadName(path))
+			err = cmp.Or(err, deadErr)
+		} else if err == nil {
+			q.Close()
+		}
+		removed := os.Remove(path)
+		is.NoErr(err)
+		is.NoErr(removed)
+	}
+	close(done)
+	<-opener
+	if !busy {
+		t.Skip("nobody was so quick")
+	}
+}
 
 // Size says beforehand what Create reserves.
 func TestSize(t *testing.T) {

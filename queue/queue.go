@@ -91,7 +91,8 @@ func wrap(op, name string, err error) error {
 // whole or not at all, with all its memory reserved: a full file system is an
 // error here (ENOSPC) and never later. It returns os.ErrExist if the name is
 // taken, as by an earlier run: Open or Remove that one. An invalid name (ErrName)
-// or option is refused before anything is made.
+// or option is refused before anything is made. With ErrBusy the queue was made, and
+// others were so quick to open it that they have every lane.
 func Create(name string, o *Options) (*Queue, error) {
 	q, err := create(name, o)
 	return q, wrap("create", name, err)
@@ -132,7 +133,7 @@ func create(name string, o *Options) (*Queue, error) {
 		return nil, err
 	}
 	q, err := attach(name, reg, true)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrBusy) { // else others have opened it already, and use it
 		shm.Remove(obj)
 		if made {
 			removeDead(name)
