@@ -101,13 +101,14 @@ var mechanisms = map[string]*mechanism{
 	"py-shm":        {label: "Python multiprocessing.shared_memory.SharedMemory", kind: Peer, program: peersPy},
 	"py-connection": {label: "Python multiprocessing.connection", kind: Peer, program: peersPy},
 
-	"c-line":   {label: "C, cache line, spinning", kind: Floor, program: floorC},
-	"c-ring":   {label: "C, ring of one producer and one consumer, spinning", kind: Floor, program: floorC},
-	"c-mpmc":   {label: "C, Vyukov's ring, spinning, not crash-safe", kind: Floor, program: floorC},
-	"c-futex":  {label: "C, futex", kind: Floor, program: floorC},
-	"c-unix":   {label: "C, AF_UNIX stream", kind: Floor, program: floorC},
-	"c-pipe":   {label: "C, pipe", kind: Floor, program: floorC},
-	"c-memcpy": {label: "C, memcpy between shared mappings", kind: Floor, program: floorC},
+	"c-line":        {label: "C, cache line, spinning", kind: Floor, program: floorC},
+	"c-ring":        {label: "C, ring of one producer and one consumer, spinning", kind: Floor, program: floorC},
+	"c-mpmc":        {label: "C, Vyukov's ring, spinning, not crash-safe", kind: Floor, program: floorC},
+	"c-futex":       {label: "C, futex", kind: Floor, program: floorC},
+	"c-unix":        {label: "C, AF_UNIX stream", kind: Floor, program: floorC},
+	"c-unix-polled": {label: "C, AF_UNIX stream, polled", kind: Floor, program: floorC},
+	"c-pipe":        {label: "C, pipe", kind: Floor, program: floorC},
+	"c-memcpy":      {label: "C, memcpy between shared mappings", kind: Floor, program: floorC},
 }
 
 // rivals are those that one would use instead of one of ours, whatever else of

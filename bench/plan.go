@@ -129,9 +129,9 @@ func sizeText(n int) string {
 func groups() []Group {
 	calls := []string{"rpc", "rpc-spin", "net-rpc", "ttrpc", "drpc", "grpc"}
 	calledStreams := []string{"rpc", "ttrpc", "drpc", "drpc-gather", "grpc"}
-	trips := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
+	trips := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-unix-polled", "c-pipe", "queue", "socket", "socket-spin", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue", "py-connection"}, calls...)
-	apart := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe",
+	apart := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-unix-polled", "c-pipe", "queue", "socket", "socket-spin", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq"}, calls...)
 	longTrips := append([]string{"rpc-reuse"}, trips[2:]...)
 	asleep := []string{"c-futex", "c-unix", "c-pipe", "queue", "socket", "pipe", "unixconn", "ospipe", "boost-mq"}

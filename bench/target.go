@@ -152,11 +152,11 @@ func queueTargets() []target {
 func socketTargets() []target {
 	return []target{
 		{what: "socket, 64 B, round trip, p50, against net.UnixConn", value: ratio(p50("ping-pong/64", "socket"), p50("ping-pong/64", "unixconn")), most: 1, format: times},
-		{what: "socket with Spin, 64 B, round trip: how many times faster than net.UnixConn", value: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "socket-spin")), least: 3, format: times},
-		{what: "socket with Spin, 64 B, round trip, a CPU for each side: how many times faster than net.UnixConn", value: ratio(p50("ping-pong-apart/64", "unixconn"), p50("ping-pong-apart/64", "socket-spin")), least: 3, format: times},
+		{what: "socket with Spin, 64 B, round trip: how many times faster than net.UnixConn", value: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "socket-spin")), least: 3, format: times, floor: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "c-unix-polled")), floorName: "AF_UNIX in C, polled"},
+		{what: "socket with Spin, 64 B, round trip, a CPU for each side: how many times faster than net.UnixConn", value: ratio(p50("ping-pong-apart/64", "unixconn"), p50("ping-pong-apart/64", "socket-spin")), least: 3, format: times, floor: ratio(p50("ping-pong-apart/64", "unixconn"), p50("ping-pong-apart/64", "c-unix-polled")), floorName: "AF_UNIX in C, polled"},
 		{what: "socket, 64 B, coalesced, against net.UnixConn with a write a message", value: ratio(rate("batched-1x1/64", "socket-buffer"), rate("one-way-1x1/64", "unixconn")), least: 20, format: times},
 		{what: "socket, 64 B, coalesced", value: rate("batched-1x1/64", "socket-buffer"), least: 15e6, format: rateText, floor: rate("batched-1x1/64", "c-unix"), floorName: "AF_UNIX in C, 64 KiB a write", there: 125e6},
-		{what: "socket, 1 MiB, against net.UnixConn", value: ratio(rate("one-way-1x1/1048576", "socket"), rate("one-way-1x1/1048576", "unixconn")), least: 2, format: times},
+		{what: "socket, 1 MiB, against net.UnixConn", value: ratio(rate("one-way-1x1/1048576", "socket"), rate("one-way-1x1/1048576", "unixconn")), least: 2, format: times, floor: ratio(rate("one-way-1x1/1048576", "c-unix"), rate("one-way-1x1/1048576", "unixconn")), floorName: "AF_UNIX in C"},
 		{what: "socket, 64 B, allocations of a round trip", value: allocations("ping-pong/64", "socket"), most: 0, format: allocs},
 		{what: "socket, memory of an idle connection among 1,000", value: func(r *Report) float64 {
 			return r.median("idle/1000", "socket-idle", func(s Result) float64 { return s.Bytes })

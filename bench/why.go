@@ -22,6 +22,7 @@ var reasons = map[string]string{
 	"c-ring":          "One producer and one consumer, who never sleep, and nothing to clean up: a process that dies holding a slot stops it for ever. Ours takes any number of processes, claims each entry so that a dead one's can be found, counts, and asks whether somebody sleeps.",
 	"c-mpmc":          "The same algorithm without an owner for each slot: a process that dies between claiming and publishing stops all others for ever. It also spins instead of sleeping.",
 	"c-futex":         "The floor of sleeping: a word and two system calls, no message. Ours adds the entry, the look whether somebody sleeps, and Go's entry into and return from a blocking system call.",
+	"c-unix-polled":   "The same system calls, in C and without sleeping: what the kernel takes for them. Messages there have a fixed size, without a length, and no descriptors can come.",
 	"c-unix":          "System calls from C block in the kernel. Go's go through the runtime's poller: an attempt that fails with EAGAIN, epoll, and the scheduler's hand-over to the goroutine. Messages there have a fixed size, without a length.",
 	"c-pipe":          "As with the AF_UNIX stream: blocking calls from C, messages of a fixed size without a length.",
 	"unixconn":        "It does less for each message: no context, no descriptors, no turn among concurrent callers.",

@@ -158,6 +158,7 @@ static void mpmc_recv(int ch, char *msg) {
 
 // Streams of bytes; a batch of 64 KiB goes out with one write.
 static int fds[2][2]; // of each channel, the end to read and the end to write
+static int polls; // who reads does not sleep
 static char *pending;
 static size_t pending_len, got_from, got_to;
 enum { BATCH = 64 << 10 };
@@ -167,6 +168,11 @@ static void unix_setup(void) {
 		if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds[ch]) < 0)
 			die("socketpair");
 	pending = malloc(BATCH);
+}
+
+static void polled_unix_setup(void) {
+	polls = MSG_DONTWAIT;
+	unix_setup();
 }
 
 static void pipe_setup(void) {
@@ -202,21 +208,28 @@ static void stream_send(int ch, const char *msg) {
 	pending_len += size;
 }
 
+// read_some reads what is there, at least a byte.
+static ssize_t read_some(int fd, char *p, size_t n) {
+	unsigned turns = 0;
+	for (;;) {
+		ssize_t k = polls ? recv(fd, p, n, polls) : read(fd, p, n);
+		if (k > 0)
+			return k;
+		if (k == 0 || errno != EAGAIN)
+			die("read");
+		spin_on(&turns);
+	}
+}
+
 static void stream_recv(int ch, char *msg) {
 	for (int n = 0; n < size;) {
 		if (!batched) {
-			ssize_t k = read(fds[ch][0], msg + n, size - n);
-			if (k <= 0)
-				die("read");
-			n += k;
+			n += read_some(fds[ch][0], msg + n, size - n);
 			continue;
 		}
 		if (got_from == got_to) {
-			ssize_t k = read(fds[ch][0], pending, BATCH);
-			if (k <= 0)
-				die("read");
 			got_from = 0;
-			got_to = k;
+			got_to = read_some(fds[ch][0], pending, BATCH);
 		}
 		size_t k = got_to - got_from < (size_t)(size - n) ? got_to - got_from : (size_t)(size - n);
 		memcpy(msg + n, pending + got_from, k);
@@ -322,6 +335,7 @@ static const struct mechanism all[] = {
 	{"c-ring", ring_setup, 0, ring_send, ring_recv, ring_flush, 0},
 	{"c-mpmc", mpmc_setup, 0, mpmc_send, mpmc_recv, 0, 0},
 	{"c-unix", unix_setup, 0, stream_send, stream_recv, stream_flush, 0},
+	{"c-unix-polled", polled_unix_setup, 0, stream_send, stream_recv, stream_flush, 0},
 	{"c-pipe", pipe_setup, 0, stream_send, stream_recv, stream_flush, 0},
 	{"posix-mq", mq_setup, 0, mq_put, mq_take, 0, 0},
 	{"sysv-msg", sysv_setup, 0, sysv_send, sysv_recv, 0, sysv_remove},
