@@ -62,8 +62,8 @@ func createDead(name string, g geometry, mode os.FileMode) (made bool, err error
 			return false, oldErr
 		}
 		defer old.Close()
-		if old.q.r.maxMessage != d.maxMessage {
-			return false, err
+		if m := old.q.r.maxMessage; m != d.maxMessage {
+			return false, fmt.Errorf("%q takes messages of %d bytes, not of %d: remove it, or choose that", DeadName(name), m, d.maxMessage)
 		}
 		return false, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -441,6 +442,25 @@ func TestDeadWithoutQueue(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	is.NoErr(err)
 	is.Equal(len(left), 0)
+}
+
+// A dead-letter queue that is there already and takes other messages is in the way, which
+// is not that the queue exists.
+func TestDeadLettersOfOtherLength(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "q")
+	d, err := Create(DeadName(path), &Options{Capacity: 2, MaxMessage: 100})
+	is.NoErr(err)
+	defer d.Close()
+	for _, create := range []func(string, *Options) (*Queue, error){Create, OpenOrCreate} {
+		_, err = create(path, &Options{Capacity: 2, MaxMessage: 99, MaxAttempts: 1})
+		is.True(err != nil && !errors.Is(err, os.ErrExist)) // OpenOrCreate would try again
+		is.True(strings.Contains(err.Error(), "100 bytes, not of 99"))
+	}
+	left, err := os.ReadDir(dir)
+	is.NoErr(err)
+	is.Equal(len(left), 1)
 }
 
 // TestCreateOverExisting leaves nothing beside a queue that was there before.

@@ -91,8 +91,9 @@ func wrap(op, name string, err error) error {
 // whole or not at all, with all its memory reserved: a full file system is an
 // error here (ENOSPC) and never later. It returns os.ErrExist if the name is
 // taken, as by an earlier run: Open or Remove that one. An invalid name (ErrName)
-// or option is refused before anything is made. With ErrBusy the queue was made, and
-// others were so quick to open it that they have every lane.
+// or option is refused before anything is made, and so is MaxAttempts beside a
+// dead-letter queue of another MaxMessage. With ErrBusy the queue was made, and others
+// were so quick to open it that they have every lane.
 func Create(name string, o *Options) (*Queue, error) {
 	q, err := create(name, o)
 	return q, wrap("create", name, err)
