@@ -22,7 +22,7 @@ const (
 	CodeInvalid  Code = 6 // the request can't be understood; wraps os.ErrInvalid
 	CodeBusy     Code = 7 // too many calls at once
 	CodeShutdown Code = 8 // the server takes no new calls; nothing was done
-	CodePanic    Code = 9 // the handler panicked
+	CodePanic    Code = 9 // the handler panicked, or has ended its goroutine
 )
 
 // Error is an error that a handler returned, or that the server gave in its

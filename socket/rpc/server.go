@@ -31,7 +31,8 @@ const DefaultMaxCalls = 1024
 // context.DeadlineExceeded, context.Canceled or os.ErrPermission, and otherwise
 // CodeUnknown. ctx ends when the caller gives up, its deadline passes, its
 // connection is lost or the server stops waiting. The call is valid until Serve
-// returns. Calls run concurrently, also those of one connection.
+// returns. Calls run concurrently, also those of one connection. A handler that
+// panics or ends its goroutine (runtime.Goexit) is answered with CodePanic.
 type Handler interface {
 	Serve(ctx context.Context, call *Call) ([]byte, error)
 }
@@ -251,8 +252,12 @@ func (x *session) serve() {
 	r := run{replies: 1} // one that was taken over may have left some
 	returned := false
 	defer func() {
-		if !returned && x.stage.leave(r.entered) { // a handler has called runtime.Goexit
+		switch {
+		case returned:
+		case x.stage.leave(r.entered): // a handler has called runtime.Goexit
 			go x.serve()
+		default: // the same, but somebody else reads by now
+			_ = x.wire.flush(x.ctx, false)
 		}
 	}()
 	err := x.read(&r)
@@ -395,22 +400,24 @@ func (x *session) call(r *run, h header, m socket.Message, frame []byte) error {
 	return nil
 }
 
-// end sends the last frame of a call.
+// end sends the last frame of a call: the reply and its files, or the error, whose text
+// is cut where the connection's limit is.
 func (x *session) end(call *Call, reply []byte, e *Error) error {
-	code := CodeOK
+	code, files := CodeOK, call.ReplyFiles
 	if e != nil {
-		code, reply = e.Code, []byte(e.Text)
+		text := e.Text[:min(len(e.Text), max(x.wire.c.MaxMessage()-headerLen, 0))]
+		code, reply, files = e.Code, []byte(text), nil
 	}
 	build := func(b []byte) []byte { return header{kindEnd, 0, uint16(code), call.id}.append(b) }
 	if call.reader != nil {
-		if len(reply) > tinyReply || len(call.ReplyFiles) > 0 {
+		if len(reply) > tinyReply || len(files) > 0 {
 			defer func() { call.reader.now = time.Now() }() // the next handler has not taken that
 		}
-		if len(reply) <= maxCopied && len(call.ReplyFiles) == 0 {
+		if len(reply) <= maxCopied && len(files) == 0 {
 			return x.wire.add(x.ctx, build, reply)
 		}
 	}
-	return x.wire.send(x.ctx, build, reply, call.ReplyFiles...)
+	return x.wire.send(x.ctx, build, reply, files...)
 }
 
 // refuse makes the session take no new calls.
@@ -439,7 +446,9 @@ type Call struct {
 	Files []*os.File
 
 	// ReplyFiles go with the reply, and are closed afterwards, also if the
-	// handler returns an error or nobody waits for the reply.
+	// handler returns an error or nobody waits for the reply. One that is closed
+	// too early makes the reply an error; more than the caller's
+	// ConnOptions.MaxFiles end its connection.
 	ReplyFiles []*os.File
 
 	x      *session
@@ -513,20 +522,27 @@ func (c *Call) Send(ctx context.Context, msg []byte, files ...*os.File) error {
 // run runs the handler and sends its reply.
 func (c *Call) run() {
 	defer c.x.running.Done()
-	reply, err := c.serve()
+	var reply []byte
 	var e *Error
-	if err != nil {
-		e = asError(err)
-	}
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit, as by FailNow of a test
+			e = Errorf(CodePanic, "the handler of %q has ended its goroutine", c.method.name)
+		}
+		c.answer(reply, e)
+	}()
+	reply, e = c.serve()
+	returned = true
+}
+
+// answer sends the reply and ends the call.
+func (c *Call) answer(reply []byte, e *Error) {
 	c.x.mu.Lock()
 	delete(c.x.calls, c.id)
 	c.x.mu.Unlock()
 	if !c.OneWay() {
-		serr := c.x.end(c, reply, e)
-		if errors.Is(serr, socket.ErrTooLarge) || errors.Is(serr, socket.ErrTooManyFiles) {
-			closeAll(c.ReplyFiles)
-			c.ReplyFiles = nil
-			_ = c.x.end(c, nil, asError(serr))
+		if err := c.x.end(c, reply, e); err != nil && e == nil && c.x.ctx.Err() == nil {
+			_ = c.x.end(c, nil, asError(err)) // it is too long, or has a file that is closed
 		}
 	}
 	c.x.wire.active.Add(-1)
@@ -543,7 +559,7 @@ func (c *Call) run() {
 }
 
 // serve calls the handler; a panic becomes its error.
-func (c *Call) serve() (reply []byte, err error) {
+func (c *Call) serve() (reply []byte, e *Error) {
 	var start time.Time
 	if c.reader != nil {
 		start = c.reader.now
@@ -552,7 +568,7 @@ func (c *Call) serve() (reply []byte, err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			reply, err = nil, Errorf(CodePanic, "the handler of %q panicked", c.method.name)
+			reply, e = nil, Errorf(CodePanic, "the handler of %q panicked", c.method.name)
 			if c.x.s.Logger != nil {
 				c.x.s.Logger.Error("rpc: panic", "method", c.method.name, "panic", p, "stack", string(debug.Stack()))
 			}
@@ -563,7 +579,11 @@ func (c *Call) serve() (reply []byte, err error) {
 			c.reader.now, c.reader.took = now, now.Sub(start)
 		}
 	}()
-	return c.method.handler.Serve(&c.ctx, c)
+	reply, err := c.method.handler.Serve(&c.ctx, c)
+	if err != nil {
+		e = asError(err)
+	}
+	return reply, e
 }
 
 func closeAll(files []*os.File) {

@@ -1,0 +1,128 @@
+//go:build unix
+
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/ipcctl/ipc/socket"
+)
+
+// badError is one that nobody can ask for its text.
+type badError struct{}
+
+func (*badError) Error() string { panic("no text") }
+
+// Whatever a handler does to end, its caller hears of it, and the call is over.
+func TestHandlersThatEndOddly(t *testing.T) {
+	closed := func(t *testing.T) *os.File {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		return f
+	}
+	for name, test := range map[string]struct {
+		handler HandlerFunc
+		code    Code
+		text    string
+	}{
+		"Goexit": {func(context.Context, *Call) ([]byte, error) {
+			runtime.Goexit()
+			return nil, nil
+		}, CodePanic, "ended its goroutine"},
+		"an error that panics": {func(context.Context, *Call) ([]byte, error) {
+			return nil, (*badError)(nil)
+		}, CodePanic, "panicked"},
+		"a closed file": {func(_ context.Context, c *Call) ([]byte, error) {
+			c.ReplyFiles = append(c.ReplyFiles, closed(t))
+			return nil, nil
+		}, CodeUnknown, "closed"},
+		"a nil file": {func(_ context.Context, c *Call) ([]byte, error) {
+			c.ReplyFiles = append(c.ReplyFiles, nil)
+			return nil, nil
+		}, CodeUnknown, "nil file"},
+		"an error and a closed file": {func(_ context.Context, c *Call) ([]byte, error) {
+			c.ReplyFiles = append(c.ReplyFiles, closed(t))
+			return nil, Errorf(1234, "mine")
+		}, 1234, "mine"},
+		"an error of great length": {func(context.Context, *Call) ([]byte, error) {
+			return nil, Errorf(1234, "mine%s", strings.Repeat(" ", socket.DefaultMaxMessage))
+		}, 1234, "mine"},
+	} {
+		for _, quick := range []bool{false, true} { // then the reader runs it
+			t.Run(fmt.Sprintf("%s, quick %v", name, quick), func(t *testing.T) {
+				is := is.New(t)
+				s := &Server{MaxCalls: 1}
+				s.HandleFunc("/odd", test.handler)
+				cl := connect(t, s)
+				for range 3 { // the call has left its place
+					if quick {
+						(*s.methods.Load())["/odd"].pace.score.Store(paceMost)
+					}
+					_, err := cl.Call(soon(t), "/odd", nil)
+					var e *Error
+					is.True(errors.As(err, &e)) // and no deadline
+					is.Equal(e.Code, test.code)
+					is.True(strings.Contains(e.Text, test.text))
+					eventually(t, "the call is over", func() bool { return countCalls(s) == 0 })
+				}
+			})
+		}
+	}
+}
+
+// A handler that was blocking, so that somebody else reads the session, and then ends its
+// goroutine: the caller hears of that at once.
+func TestGoexitAfterAWait(t *testing.T) {
+	is := is.New(t)
+	s := &Server{}
+	begun, proceed := make(chan bool), make(chan bool)
+	s.HandleFunc("/odd", func(context.Context, *Call) ([]byte, error) {
+		begun <- true
+		<-proceed
+		runtime.Goexit()
+		return nil, nil
+	})
+	s.HandleFunc("/echo", func(_ context.Context, c *Call) ([]byte, error) { return c.Data, nil })
+	cl := connect(t, s)
+	(*s.methods.Load())["/odd"].pace.score.Store(paceMost)
+	ended := make(chan error)
+	go func() { _, err := cl.Call(soon(t), "/odd", nil); ended <- err }()
+	<-begun
+	_, err := cl.Call(soon(t), "/echo", nil) // somebody else reads now
+	is.NoErr(err)
+	close(proceed)
+	var e *Error
+	is.True(errors.As(<-ended, &e))
+	is.Equal(e.Code, CodePanic)
+}
+
+// A limit below the length of any text: still there is an end.
+func TestErrorsBeneathASmallLimit(t *testing.T) {
+	is := is.New(t)
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	b.Configure(&socket.ConnOptions{MaxMessage: 40})
+	s := &Server{}
+	s.HandleFunc("/long", func(context.Context, *Call) ([]byte, error) { return make([]byte, 100), nil })
+	go s.ServeConn(b)
+	cl := NewClient(a)
+	defer cl.Close()
+	var e *Error
+	_, err = cl.Call(soon(t), "/long", nil)
+	is.True(errors.As(err, &e))
+	_, err = cl.Call(soon(t), strings.Repeat("\x01", 20), nil) // its quotes take more than that
+	is.True(errors.As(err, &e))
+	is.Equal(e.Code, CodeNotFound)
+	is.NoErr(s.Shutdown(soon(t)))
+}
