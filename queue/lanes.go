@@ -46,7 +46,13 @@ type pool struct {
 	open    int     // lanes joined
 	leased  int     // of them leased
 	pins    int     // uses of the memory without a lane
-	waiters []chan struct{}
+	waiters []waiter
+}
+
+// A waiter waits for a lane.
+type waiter struct {
+	wake  chan struct{}
+	lease bool // the fast lane is of no use to it
 }
 
 // acquire returns a lane for one operation, nearly always the fast one.
@@ -129,6 +135,7 @@ func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 		return nil, nil, err
 	}
 	if l := q.pick(lease); l != nil {
+		q.passOn()
 		return l, nil, nil
 	}
 	if lease || q.pool.open-q.pool.leased < maxOps {
@@ -144,7 +151,7 @@ func (q *Queue) laneOrWait(lease bool) (*lane, chan struct{}, error) {
 		}
 	}
 	wait := make(chan struct{})
-	q.pool.waiters = append(q.pool.waiters, wait)
+	q.pool.waiters = append(q.pool.waiters, waiter{wait, lease})
 	q.want()
 	if l := q.pick(lease); l != nil {
 		q.pool.waiters = q.pool.waiters[:len(q.pool.waiters)-1]
@@ -258,21 +265,45 @@ func (q *Queue) unwait(wait chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, c := range q.pool.waiters {
-		if c == wait {
-			q.pool.waiters = append(q.pool.waiters[:i], q.pool.waiters[i+1:]...)
-			q.wanted.Add(-1)
+		if c.wake == wait {
+			q.dropWaiter(i)
 			return
 		}
 	}
 	q.wakeWaiter() // it was woken and does not take what it was woken for
+	q.wakeOperation()
 }
 
-// wakeWaiter wakes one operation that waits for a lane; mu is held.
+// dropWaiter forgets waiter i; mu is held.
+func (q *Queue) dropWaiter(i int) {
+	q.pool.waiters = slices.Delete(q.pool.waiters, i, i+1)
+	q.wanted.Add(-1)
+}
+
+// wakeWaiter wakes the first that waits for a lane, for an idle one; mu is held.
 func (q *Queue) wakeWaiter() {
 	if len(q.pool.waiters) > 0 {
-		close(q.pool.waiters[0])
-		q.pool.waiters = q.pool.waiters[1:]
-		q.wanted.Add(-1)
+		close(q.pool.waiters[0].wake)
+		q.dropWaiter(0)
+	}
+}
+
+// wakeOperation wakes the first that can do with the fast lane; mu is held.
+func (q *Queue) wakeOperation() {
+	for i, w := range q.pool.waiters {
+		if !w.lease {
+			close(w.wake)
+			q.dropWaiter(i)
+			return
+		}
+	}
+}
+
+// passOn wakes the next waiter if there are idle lanes still: who was woken for one has
+// taken another; mu is held.
+func (q *Queue) passOn() {
+	if len(q.pool.idle) > 0 {
+		q.wakeWaiter()
 	}
 }
 
@@ -308,19 +339,25 @@ func (q *Queue) releaseFast(l *lane) {
 		l.busy.Store(0)
 	}
 	if q.wanted.Load() != 0 {
-		q.releaseSlow(nil)
+		q.releaseSlow(l)
 	}
 }
 
-// releaseSlow gives a lane back, or none, and tells those who wait for one.
+// releaseSlow gives lane l back, and tells those who wait for one. The fast lane is free
+// already; l is nil if somebody has taken it meanwhile.
 func (q *Queue) releaseSlow(l *lane) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if l != nil {
+	switch l {
+	case nil:
+		q.passOn()
+	case q.fast:
+		q.wakeOperation()
+	default:
 		q.setLeased(l, false)
 		q.pool.idle = append(q.pool.idle, l)
+		q.wakeWaiter()
 	}
-	q.wakeWaiter()
 	if q.closed.Load() {
 		q.leaveAll()
 	}

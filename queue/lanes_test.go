@@ -191,3 +191,46 @@ func TestLaneWakeUpsAreNotLost(t *testing.T) {
 		q.release(l)
 	}
 }
+
+// Each lane that comes free wakes somebody who can use it: the fast lane no lease, which
+// cannot have it, and who was woken for one lane and takes another passes it on.
+func TestLaneWakesWhoCanUseIt(t *testing.T) {
+	is := is.New(t)
+	q := opened(t)(Anonymous(&Options{Capacity: 4, MaxMessage: 8, Lanes: 2}))
+	other, err := q.leaseLaneNow()
+	is.NoErr(err)
+	wait := func(lease bool) chan struct{} {
+		l, wait, err := q.laneOrWait(lease)
+		is.NoErr(err)
+		is.Equal(l, nil)
+		return wait
+	}
+	woken := func(c chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+
+	is.True(q.fast.busy.CompareAndSwap(0, 1))
+	lease, operation := wait(true), wait(false)
+	q.release(q.fast)
+	is.True(woken(operation)) // though it came later
+	is.True(!woken(lease))
+	q.unwait(lease)
+
+	is.True(q.fast.busy.CompareAndSwap(0, 1))
+	operation, lease = wait(false), wait(true)
+	q.release(other)
+	is.True(woken(operation))
+	is.True(!woken(lease))
+	q.release(q.fast)
+	l, _, err := q.laneOrWait(false)
+	is.NoErr(err)
+	is.Equal(l, q.fast)
+	is.True(woken(lease)) // for the other one
+	q.release(l)
+	is.Equal(q.wanted.Load(), int32(0))
+}
