@@ -49,12 +49,16 @@ type Client struct {
 
 	dialing chan struct{} // held by whoever connects
 	backoff backoff
+	life    context.Context // until Close
+	end     context.CancelFunc
 
 	ready atomic.Pointer[link] // link, while it takes calls
 
-	mu     sync.Mutex
-	link   *link // nil: none
-	closed bool
+	mu       sync.Mutex
+	link     *link // nil: none
+	closed   bool
+	failures uint  // attempts to connect that have failed
+	failure  error // the last of them
 
 	stateMu sync.Mutex
 	last    State // Closed is final
@@ -69,7 +73,9 @@ func NewClient(c *socket.Conn) *Client {
 }
 
 func newClient(o *ClientOptions) *Client {
-	return &Client{o: *o, dialing: make(chan struct{}, 1), backoff: backoff{min: o.MinBackoff, max: o.MaxBackoff}}
+	cl := &Client{o: *o, dialing: make(chan struct{}, 1), backoff: backoff{min: o.MinBackoff, max: o.MaxBackoff}}
+	cl.life, cl.end = context.WithCancel(context.Background())
+	return cl
 }
 
 // Call calls method and returns the reply, which belongs to the caller.
@@ -144,8 +150,10 @@ func (cl *Client) Stream(ctx context.Context, method string, req []byte) (*Strea
 	return s, nil
 }
 
-// Close closes the connection. Calls under way fail with ErrClosed.
+// Close closes the connection. Calls under way fail with ErrClosed, also those that wait
+// for a connection.
 func (cl *Client) Close() error {
+	cl.end()
 	cl.mu.Lock()
 	was := cl.closed
 	cl.closed = true
@@ -168,12 +176,13 @@ type link struct {
 	spin  time.Duration // for how long a caller may follow; then it sleeps
 	procs int32         // GOMAXPROCS
 
-	mu      sync.Mutex
-	next    uint32
-	pending map[uint32]*pending
-	err     error // why it is dead
-	leaving bool  // the server wants no new calls
-	reading reading
+	mu       sync.Mutex
+	next     uint32
+	pending  map[uint32]*pending
+	err      error // why it is dead
+	leaving  bool  // the server wants no new calls
+	answered bool  // the server has answered a call
+	reading  reading
 }
 
 // pending is a call that waits for its end, and its stream if it has one.
@@ -357,10 +366,24 @@ func (l *link) begin(ctx context.Context, p *pending, flags uint8, req *Request)
 	} else if ctx.Err() != nil {
 		l.cancel(p.id) // the call may go out yet
 	}
-	if errors.Is(err, socket.ErrPeerClosed) || errors.Is(err, os.ErrClosed) {
-		err = fmt.Errorf("%w: %w", ErrConnection, err)
+	return l.sendError(err)
+}
+
+// sendError says what an error of wire.send means for a call.
+func (l *link) sendError(err error) error {
+	l.mu.Lock()
+	dead := l.err
+	l.mu.Unlock()
+	switch {
+	case errors.Is(err, socket.ErrPeerClosed):
+	case !errors.Is(err, os.ErrClosed):
+		return err
+	case dead != nil:
+		return dead
+	case l.wire.open():
+		return err // it is a file of the request that is closed
 	}
-	return err
+	return fmt.Errorf("%w: %w", ErrConnection, err)
 }
 
 // notify makes a one-way call.
@@ -381,10 +404,7 @@ func (l *link) notify(ctx context.Context, method string, req []byte) error {
 	}
 	build := func(b []byte) []byte { return appendCall(b, id, flagOneWay, timeout, method) }
 	if err := l.wire.send(ctx, build, req); err != nil {
-		if errors.Is(err, socket.ErrPeerClosed) || errors.Is(err, os.ErrClosed) {
-			return fmt.Errorf("%w: %w", ErrConnection, err)
-		}
-		return err
+		return l.sendError(err)
 	}
 	return nil
 }
@@ -435,6 +455,10 @@ func (l *link) frame(m socket.Message) error {
 	if p != nil && h.kind == kindEnd {
 		l.reading.counts(l.wire.active.Load())
 		l.drop(p)
+	}
+	if p != nil && !l.answered && (h.kind != kindEnd || Code(h.aux) != CodeShutdown) {
+		l.answered = true
+		l.cl.backoff.reset()
 	}
 	l.mu.Unlock()
 	switch {

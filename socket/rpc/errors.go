@@ -14,19 +14,20 @@ type Code uint16
 // The codes of this package.
 const (
 	CodeOK       Code = 0
-	CodeUnknown  Code = 1 // the handler returned an error without a code, or with CodeOK
+	CodeUnknown  Code = 1 // the handler returned an error without a code, or with CodeOK or CodeShutdown
 	CodeCanceled Code = 2 // wraps context.Canceled
 	CodeDeadline Code = 3 // wraps context.DeadlineExceeded
 	CodeNotFound Code = 4 // no such method; wraps os.ErrNotExist
 	CodeDenied   Code = 5 // the policy denies it; wraps os.ErrPermission
 	CodeInvalid  Code = 6 // the request can't be understood; wraps os.ErrInvalid
 	CodeBusy     Code = 7 // too many calls at once
-	CodeShutdown Code = 8 // the server takes no new calls; nothing was done
+	CodeShutdown Code = 8 // the server takes no new calls; nothing was done; not for handlers
 	CodePanic    Code = 9 // the handler panicked, or has ended its goroutine
 )
 
 // Error is an error that a handler returned, or that the server gave in its
-// stead. A handler returns one to choose the code.
+// stead. A handler returns one to choose the code. One that it got from a call of its own,
+// and returns, travels on with its code, wrapped or not.
 type Error struct {
 	Code Code
 	Text string
@@ -72,7 +73,8 @@ func asError(err error) *Error {
 	var e *Error
 	switch {
 	case errors.As(err, &e):
-		if e != nil && e.Code == CodeOK { // or the caller would take it for success
+		// Or the caller would take it for success, or make a call again that was made.
+		if e != nil && (e.Code == CodeOK || e.Code == CodeShutdown) {
 			return &Error{CodeUnknown, e.Text}
 		}
 		return e

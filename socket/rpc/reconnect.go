@@ -47,7 +47,8 @@ type ClientOptions struct {
 	Socket *socket.DialOptions
 
 	// MinBackoff and MaxBackoff bound the pause before the next attempt after
-	// one that failed. It doubles each time, and varies at random by half.
+	// one that failed, or whose connection was lost before the server had answered
+	// anything. It doubles each time, and varies at random by half.
 	// Zero means 20 ms and 2 s.
 	MinBackoff, MaxBackoff time.Duration
 
@@ -58,8 +59,9 @@ type ClientOptions struct {
 
 // Dial returns a client of the server at addr, at once. It connects with the
 // first call, and again with the next one after a connection was lost: a call
-// makes one attempt, after a pause if earlier ones failed, and an idempotent one
-// as many as its context allows. The caller closes the client.
+// makes one attempt, or waits for that of another call, after a pause if earlier ones
+// failed, and an idempotent one as many as its context allows. The caller closes the
+// client.
 func Dial(addr string, o *ClientOptions) *Client {
 	if o == nil {
 		o = &ClientOptions{}
@@ -78,31 +80,54 @@ func (cl *Client) connected(ctx context.Context) (*link, error) {
 	if l := cl.ready.Load(); l != nil { // nearly always
 		return l, nil
 	}
-	if l, err := cl.current(); l != nil || err != nil {
+	l, failures, err := cl.current()
+	if l != nil || err != nil {
 		return l, err
 	}
-	ctx = shared(ctx)
+	ctx, cancel := context.WithCancel(shared(ctx))
+	defer cancel()
+	defer context.AfterFunc(cl.life, cancel)()
+	if l, err = cl.connect(ctx, failures); err != nil && cl.life.Err() != nil {
+		return nil, ErrClosed
+	}
+	return l, err
+}
+
+// connect makes a connection, unless an attempt of another caller that is not among the
+// failures known yet has just made one, or failed: to make as many attempts as there are
+// callers, one after the other, would keep the last of them waiting for all the pauses.
+func (cl *Client) connect(ctx context.Context, known uint) (*link, error) {
 	select {
 	case cl.dialing <- struct{}{}:
 		defer func() { <-cl.dialing }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if l, err := cl.current(); l != nil || err != nil { // somebody else did it
+	l, failures, err := cl.current()
+	switch {
+	case l != nil || err != nil:
 		return l, err
+	case failures != known:
+		return nil, cl.failure
 	}
 	if err := cl.backoff.wait(ctx); err != nil {
 		return nil, err
 	}
 	cl.state(Connecting, nil)
 	c, err := cl.o.Dial(ctx)
+	cl.backoff.failed() // until the server has answered
 	if err != nil {
-		cl.backoff.failed()
 		cl.state(Down, err)
-		return nil, fmt.Errorf("%w: %w", ErrConnection, err)
+		err = fmt.Errorf("%w: %w", ErrConnection, err)
+		if ctx.Err() == nil { // or it is this caller's alone
+			cl.mu.Lock()
+			cl.failures++
+			cl.failure = err
+			cl.mu.Unlock()
+		}
+		return nil, err
 	}
-	cl.backoff.reset()
-	l := cl.newLink(c)
+	l = cl.newLink(c)
 	cl.mu.Lock()
 	closed := cl.closed
 	cl.mu.Unlock()
@@ -113,25 +138,27 @@ func (cl *Client) connected(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// current returns the connection there is; nil means that one must be made.
-func (cl *Client) current() (*link, error) {
+// current returns the connection there is; nil means that one must be made, after so many
+// attempts that have failed.
+func (cl *Client) current() (l *link, failures uint, err error) {
 	cl.mu.Lock()
-	l, closed := cl.link, cl.closed
+	l, failures = cl.link, cl.failures
+	closed := cl.closed
 	cl.mu.Unlock()
 	switch {
 	case closed:
-		return nil, ErrClosed
+		return nil, 0, ErrClosed
 	case l != nil && l.usable():
-		return l, nil
+		return l, 0, nil
 	case cl.o.Dial != nil:
-		return nil, nil
+		return nil, failures, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
-		return nil, l.err
+		return nil, 0, l.err
 	}
-	return nil, fmt.Errorf("%w: the server is shutting down", ErrConnection)
+	return nil, 0, fmt.Errorf("%w: the server is shutting down", ErrConnection)
 }
 
 // state tells of a change.

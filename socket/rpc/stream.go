@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,10 +63,7 @@ func (l *link) beginStream(ctx context.Context, p *pending, req *Request) error 
 	if l.leave(p) && ctx.Err() != nil {
 		l.cancel(p.id) // the call may go out yet
 	}
-	if errors.Is(err, socket.ErrPeerClosed) || errors.Is(err, os.ErrClosed) {
-		err = fmt.Errorf("%w: %w", ErrConnection, err)
-	}
-	return err
+	return l.sendError(err)
 }
 
 // Send sends a message to the handler. It waits while the handler does not

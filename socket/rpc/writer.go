@@ -127,6 +127,12 @@ func (w *wire) flush(ctx context.Context, others bool) error {
 	return w.run(ctx)
 }
 
+// open reports whether this side has not closed the connection.
+func (w *wire) open() bool {
+	raw, err := w.c.SyscallConn()
+	return err == nil && raw.Control(func(uintptr) {}) == nil
+}
+
 // busy reports whether somebody is the sender.
 func (w *wire) busy() bool {
 	w.mu.Lock()
