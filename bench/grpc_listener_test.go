@@ -100,13 +100,13 @@ func TestGRPCOverOurListener(t *testing.T) {
 				}
 			}})
 			is.NoErr(err)
-			srv := grpc.NewServer(grpc.ForceServerCodec(rawCodec{}), grpc.Creds(kernelCredentials{}))
+			srv := grpc.NewServer(grpc.ForceServerCodecV2(grpcCodec{}), grpc.Creds(kernelCredentials{}))
 			srv.RegisterService(&grpcWhoAmI, struct{}{})
 			served := make(chan error, 1)
 			go func() { served <- srv.Serve(l.NetListener()) }()
 
 			cl, err := grpc.NewClient("passthrough:///"+path, grpc.WithTransportCredentials(kernelCredentials{}),
-				grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{})),
+				grpc.WithDefaultCallOptions(grpc.ForceCodecV2(grpcCodec{})),
 				grpc.WithContextDialer(func(ctx context.Context, path string) (net.Conn, error) {
 					c, err := socket.Dial(ctx, path, nil)
 					if err != nil {

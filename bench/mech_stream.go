@@ -8,7 +8,6 @@ import (
 
 	"github.com/containerd/ttrpc"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	"storj.io/drpc"
 	"storj.io/drpc/drpcconn"
@@ -121,8 +120,7 @@ var grpcCount = grpc.StreamDesc{StreamName: "Count", ClientStreams: true}
 //go:noinline
 func grpcStream() *flow {
 	return streaming(func(j *Job) (func([]byte) error, func() error, error) {
-		cl, err := grpc.NewClient("unix:"+socketPath(j), grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{})))
+		cl, err := grpcDial(j)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -138,7 +136,7 @@ func grpcStream() *flow {
 			return errors.Join(s.RecvMsg(&reply), cl.Close())
 		}, nil
 	}, func(l net.Listener, done func(int64, error)) error {
-		srv := grpc.NewServer(grpc.ForceServerCodec(rawCodec{}))
+		srv := grpcServer()
 		desc := grpcCount
 		desc.Handler = func(_ any, s grpc.ServerStream) error {
 			var msg []byte
@@ -164,7 +162,8 @@ func ttrpcStream() *flow {
 		if err != nil {
 			return nil, nil, err
 		}
-		return func(msg []byte) error { return s.SendMsg(&wrapperspb.BytesValue{Value: msg}) }, func() error {
+		m := new(wrapperspb.BytesValue)
+		return func(msg []byte) error { m.Value = msg; return s.SendMsg(m) }, func() error {
 			if err := s.CloseSend(); err != nil {
 				return err
 			}
@@ -178,7 +177,8 @@ func ttrpcStream() *flow {
 		srv.RegisterService("bench.Count", &ttrpc.ServiceDesc{Streams: map[string]ttrpc.Stream{"Count": {
 			StreamingClient: true,
 			Handler: func(_ context.Context, s ttrpc.StreamServer) (any, error) {
-				n, err := count(func() error { return s.RecvMsg(new(wrapperspb.BytesValue)) })
+				m := new(wrapperspb.BytesValue)
+				n, err := count(func() error { return s.RecvMsg(m) })
 				done(n, err)
 				return new(wrapperspb.BytesValue), err
 			},
@@ -226,7 +226,8 @@ func (done drpcCounter) HandleRPC(s drpc.Stream, _ string) error {
 	return errors.Join(err, s.MsgSend(new([]byte), drpcCodec{}))
 }
 
-// drpcStream writes each message, or with gather as many as fit its buffer.
+// drpcStream writes each message, or with gather as many as fit its buffer, which is as
+// long as ours then.
 //
 //go:noinline
 func drpcStream(gather bool) *flow {
@@ -235,7 +236,11 @@ func drpcStream(gather bool) *flow {
 		if err != nil {
 			return nil, nil, err
 		}
-		cl := drpcconn.New(c)
+		var o drpcconn.Options
+		if gather {
+			o.Manager.WriterBufferSize = 64 << 10
+		}
+		cl := drpcconn.NewWithOptions(c, o)
 		s, err := cl.NewStream(ctx, "/bench.Count/Count", drpcCodec{})
 		if err != nil {
 			return nil, nil, err

@@ -4,27 +4,48 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/containerd/ttrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	"storj.io/drpc"
 	"storj.io/drpc/drpcconn"
 	"storj.io/drpc/drpcserver"
 )
 
-// rawCodec hands bytes through, for gRPC and drpc: neither pays for protobuf.
-type rawCodec struct{}
+// grpcCodec hands bytes through: gRPC does not pay for protobuf, and each message is
+// copied once, out of the library's memory.
+type grpcCodec struct{}
 
-func (rawCodec) Name() string { return "raw" }
+func (grpcCodec) Name() string { return "raw" }
 
-func (rawCodec) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (grpcCodec) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
+}
 
-func (rawCodec) Unmarshal(data []byte, v any) error {
-	p := v.(*[]byte)
-	*p = append((*p)[:0], data...) // the data is the library's
+func (grpcCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	p, n := v.(*[]byte), data.Len()
+	*p = slices.Grow((*p)[:0], n)[:n]
+	data.CopyTo(*p)
 	return nil
+}
+
+// grpcWindow is more than any message here, as one who knows gRPC sets it for a connection
+// that crosses no network: then nobody waits for the other's leave to send.
+const grpcWindow = 8 << 20
+
+func grpcServer() *grpc.Server {
+	return grpc.NewServer(grpc.ForceServerCodecV2(grpcCodec{}), grpc.MaxRecvMsgSize(grpcWindow),
+		grpc.InitialWindowSize(grpcWindow), grpc.InitialConnWindowSize(grpcWindow))
+}
+
+func grpcDial(j *Job) (*grpc.ClientConn, error) {
+	return grpc.NewClient("unix:"+socketPath(j), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(grpcCodec{}), grpc.MaxCallRecvMsgSize(grpcWindow)),
+		grpc.WithInitialWindowSize(grpcWindow), grpc.WithInitialConnWindowSize(grpcWindow))
 }
 
 var grpcEcho = grpc.ServiceDesc{
@@ -45,14 +66,13 @@ var grpcPing = &pinger{
 		if err != nil {
 			return err
 		}
-		srv := grpc.NewServer(grpc.ForceServerCodec(rawCodec{}))
+		srv := grpcServer()
 		srv.RegisterService(&grpcEcho, struct{}{})
 		ready()
 		return srv.Serve(l)
 	},
 	dial: func(j *Job) (func([]byte) error, error) {
-		cl, err := grpc.NewClient("unix:"+socketPath(j), grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{})))
+		cl, err := grpcDial(j)
 		if err != nil {
 			return nil, err
 		}
@@ -98,12 +118,16 @@ var ttrpcPing = &pinger{
 	},
 }
 
-// drpcCodec is rawCodec with the types of drpc.
+// drpcCodec does the same for drpc.
 type drpcCodec struct{}
 
-func (drpcCodec) Marshal(v drpc.Message) ([]byte, error) { return rawCodec{}.Marshal(v) }
+func (drpcCodec) Marshal(v drpc.Message) ([]byte, error) { return *v.(*[]byte), nil }
 
-func (drpcCodec) Unmarshal(data []byte, v drpc.Message) error { return rawCodec{}.Unmarshal(data, v) }
+func (drpcCodec) Unmarshal(data []byte, v drpc.Message) error {
+	p := v.(*[]byte)
+	*p = append((*p)[:0], data...) // the data is the library's
+	return nil
+}
 
 type drpcEcho struct{}
 
