@@ -188,6 +188,7 @@ type link struct {
 // pending is a call that waits for its end, and its stream if it has one.
 type pending struct {
 	id     uint32
+	sent   bool        // the call may have gone out
 	buffer []byte      // of the request
 	done   chan result // one result, from whoever removes the call from the map
 	stream *Stream
@@ -241,7 +242,7 @@ func (l *link) enter(p *pending) error {
 			break
 		}
 	}
-	p.id = l.next
+	p.id, p.sent = l.next, false
 	l.pending[p.id] = p
 	if p.stream != nil {
 		l.reading.streams++
@@ -352,6 +353,7 @@ func (l *link) begin(ctx context.Context, p *pending, flags uint8, req *Request)
 		return err
 	}
 	err = l.wire.send(ctx, func(b []byte) []byte {
+		p.sent = true
 		return appendCall(b, p.id, flags, timeout, req.Method)
 	}, req.Data, req.Files...)
 	if err == nil {
@@ -363,7 +365,7 @@ func (l *link) begin(ctx context.Context, p *pending, flags uint8, req *Request)
 			return r.err
 		}
 		r.reply.Close()
-	} else if ctx.Err() != nil {
+	} else if p.sent && ctx.Err() != nil {
 		l.cancel(p.id) // the call may go out yet
 	}
 	return l.sendError(err)
@@ -432,13 +434,10 @@ func checkMethod(method string) error {
 	return nil
 }
 
-// cancel tells the server to give up on a call, without making anybody wait.
+// cancel tells the server to give up on a call that may have gone out, without making
+// anybody wait.
 func (l *link) cancel(id uint32) {
-	go func() {
-		_ = l.wire.send(context.Background(), func(b []byte) []byte {
-			return header{kind: kindCancel, id: id}.append(b)
-		}, nil)
-	}()
+	l.wire.post(header{kind: kindCancel, id: id}.append)
 }
 
 // frame serves one frame and takes over its files.

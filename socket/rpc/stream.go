@@ -55,12 +55,13 @@ func (l *link) beginStream(ctx context.Context, p *pending, req *Request) error 
 		return err
 	}
 	err = l.wire.send(ctx, func(b []byte) []byte {
+		p.sent = true
 		return appendCall(b, p.id, flagSends|flagTakes, timeout, req.Method)
 	}, req.Data, req.Files...)
 	if err == nil {
 		return nil
 	}
-	if l.leave(p) && ctx.Err() != nil {
+	if l.leave(p) && p.sent && ctx.Err() != nil {
 		l.cancel(p.id) // the call may go out yet
 	}
 	return l.sendError(err)

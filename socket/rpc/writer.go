@@ -95,6 +95,22 @@ func (w *wire) add(ctx context.Context, build func([]byte) []byte, payload []byt
 	if w.err != nil {
 		return w.err
 	}
+	return w.append(build, payload)
+}
+
+// post sends a short frame without waiting. It takes no heed of whether buf is full, so
+// there must not be many of them: one for each frame that did find room.
+func (w *wire) post(build func([]byte) []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil && w.append(build, nil) == nil && !w.sending {
+		w.sending = true
+		go w.run(context.Background())
+	}
+}
+
+// append is add when there is room. Precondition: mu is held.
+func (w *wire) append(build func([]byte) []byte, payload []byte) error {
 	at := len(w.buf)
 	b := append(w.buf, 0, 0, 0, 0)
 	b = append(build(b), payload...)
