@@ -208,6 +208,86 @@ func TestDeadLettersRemoved(t *testing.T) {
 	is.True(errors.Is(err, os.ErrNotExist))
 }
 
+// The dead letters of a queue lie beside it, wherever this process has gone since, and
+// nowhere else if it is not where it was.
+func TestDeadLettersPlace(t *testing.T) {
+	for what, c := range map[string]struct {
+		move func(is *is.I, q *Queue) *Queue // in the working directory, where q is "q"
+		want []string
+	}{
+		"working directory": {func(is *is.I, q *Queue) *Queue {
+			is.NoErr(os.Mkdir("elsewhere", 0o700))
+			is.NoErr(os.Chdir("elsewhere"))
+			return q
+		}, []string{"elsewhere", "q", "q.dead"}},
+		"renamed": {func(is *is.I, q *Queue) *Queue {
+			is.NoErr(os.Rename("q", "r"))
+			return q
+		}, []string{"r"}},
+		"replaced": {func(is *is.I, q *Queue) *Queue {
+			is.NoErr(os.Remove("q"))
+			is.NoErr(os.WriteFile("q", []byte("another"), 0o600))
+			return q
+		}, []string{"q"}},
+		"descriptor": {func(is *is.I, q *Queue) *Queue {
+			f, err := os.OpenFile("q", os.O_RDWR, 0)
+			is.NoErr(err)
+			defer f.Close()
+			is.NoErr(os.Rename("q", "r"))
+			q, err = FromFile(f)
+			is.NoErr(err)
+			return q
+		}, []string{"r"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			is := is.New(t)
+			dir := t.TempDir()
+			t.Chdir(dir)
+			q := opened(t)(Create("./q", &Options{Capacity: 4, MaxMessage: 8, MaxAttempts: 1}))
+			is.NoErr(os.Remove("q.dead"))
+			q = opened(t)(c.move(is, q), nil)
+			is.NoErr(q.TryPut([]byte("letter")))
+			m, err := q.TryLease()
+			is.NoErr(err)
+			is.NoErr(m.Nack())
+			files, err := os.ReadDir(dir)
+			is.NoErr(err)
+			var names []string
+			for _, f := range files {
+				names = append(names, f.Name())
+			}
+			is.Equal(names, c.want)
+			is.Equal(q.Stats().Dead == 1, slices.Contains(c.want, "q.dead"))
+			is.Equal(q.Len(), 1-int(q.Stats().Dead)) // not lost
+		})
+	}
+}
+
+// A queue that is removed while its dead-letter queue is made again leaves neither.
+func TestDeadLettersRemovedMeanwhile(t *testing.T) {
+	is := is.New(t)
+	rounds := 500
+	if testing.Short() {
+		rounds = 50
+	}
+	for range rounds {
+		path := filepath.Join(t.TempDir(), "q")
+		q := opened(t)(Create(path, &Options{Capacity: 4, MaxMessage: 8, MaxAttempts: 1}))
+		is.NoErr(os.Remove(DeadName(path)))
+		is.NoErr(q.TryPut([]byte("letter")))
+		m, err := q.TryLease()
+		is.NoErr(err)
+		nacked := make(chan error)
+		go func() { nacked <- m.Nack() }()
+		is.NoErr(Remove(path))
+		is.NoErr(<-nacked)
+		left, err := os.ReadDir(filepath.Dir(path))
+		is.NoErr(err)
+		is.Equal(len(left), 0)
+		q.Close()
+	}
+}
+
 func TestBatches(t *testing.T) {
 	eachForm(t, &Options{Capacity: 8, MaxMessage: 2000, EntrySize: 1024}, func(t *testing.T, is *is.I, open func() *Queue) {
 		ctx := patient(t)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/ipcctl/ipc/shm"
@@ -16,6 +18,7 @@ import (
 
 // deadLetters is the handle on the dead-letter queue, opened when first needed.
 type deadLetters struct {
+	of     string // the name of the queue, also in another working directory
 	mu     sync.Mutex
 	q      *Queue
 	closed bool
@@ -78,6 +81,17 @@ func removeDead(name string) error {
 	return shm.Remove(obj)
 }
 
+// removeOrphan removes the dead-letter queue of the queue name unless that exists.
+func removeOrphan(name string) {
+	obj, err := object(name)
+	if err != nil {
+		return
+	}
+	if taken, err := exists(obj); err == nil && !taken {
+		removeDead(name)
+	}
+}
+
 // open returns the handle, or nil: without it, the messages stay where they are.
 func (d *deadLetters) open(q *Queue) *Queue {
 	d.mu.Lock()
@@ -93,21 +107,63 @@ func (d *deadLetters) open(q *Queue) *Queue {
 }
 
 // openDead opens the dead-letter queue of q, and makes it again if it has gone and
-// q has not.
+// q has not. It does neither where the name does not lead to q: what it finds or makes
+// there would be another's, or nobody's.
 func (q *Queue) openDead() (*Queue, error) {
-	d, err := open(DeadName(q.name))
-	f := q.File()
-	if !errors.Is(err, os.ErrNotExist) || f == nil || q.os.removed() {
+	name := q.dead.of
+	if !q.isAt(name) {
+		return nil, os.ErrNotExist
+	}
+	d, err := open(DeadName(name))
+	if !errors.Is(err, os.ErrNotExist) {
 		return d, err
 	}
-	fi, err := f.Stat()
+	fi, err := q.File().Stat()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := createDead(q.name, q.r.geometry, fi.Mode().Perm()); err != nil {
+	made, err := createDead(name, q.r.geometry, fi.Mode().Perm())
+	if err != nil {
 		return nil, err
 	}
-	return open(DeadName(q.name))
+	if made && !q.isAt(name) { // who removed q meanwhile may not have seen it
+		removeOrphan(name)
+		return nil, os.ErrNotExist
+	}
+	return open(DeadName(name))
+}
+
+// isAt reports whether q is what has this name. It is not after Remove, or if q came
+// as a descriptor, or if its file was renamed.
+func (q *Queue) isAt(name string) bool {
+	obj, err := object(name)
+	f := q.File()
+	if err != nil || f == nil {
+		return false
+	}
+	reg, err := shm.OpenReader(obj, nil)
+	if err != nil {
+		return false
+	}
+	defer reg.Close()
+	mine, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := reg.File().Stat()
+	return err == nil && os.SameFile(mine, named)
+}
+
+// fixed returns the name of what name leads to in this working directory. It is not
+// made shorter: behind a symbolic link, "..", too, means something.
+func fixed(name string) string {
+	if !strings.Contains(name, "/") || filepath.IsAbs(name) {
+		return name
+	}
+	if dir, err := os.Getwd(); err == nil {
+		return dir + "/" + name
+	}
+	return name
 }
 
 func (d *deadLetters) close() {

@@ -42,7 +42,8 @@ type Options struct {
 
 	// MaxAttempts is after how many deliveries by Lease without an Ack a
 	// message moves to the dead-letter queue; 0 means never, the most is
-	// 1,073,741,823.
+	// 1,073,741,823. While the dead-letter queue is full, or cannot be opened,
+	// it goes back to the queue instead, and is delivered once more.
 	MaxAttempts int
 
 	// DeadLetters is the capacity of the dead-letter queue; 0 means Capacity,

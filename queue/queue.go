@@ -127,9 +127,7 @@ func create(name string, o *Options) (*Queue, error) {
 	reg, err := shm.Create(obj, g.size, &shm.Options{Mode: mode, Init: g.init, File: true})
 	if err != nil {
 		if made {
-			if taken, _ := exists(obj); !taken {
-				removeDead(name)
-			}
+			removeOrphan(name)
 		}
 		return nil, err
 	}
@@ -248,7 +246,8 @@ func Anonymous(o *Options) (*Queue, error) {
 }
 
 // FromFile opens the queue behind a descriptor received from another process,
-// as File gave it. f stays the caller's. Errors are those of Open.
+// as File gave it. f stays the caller's. Errors are those of Open. Of a queue with
+// MaxAttempts it finds the dead-letter queue only if f's name is the queue's path.
 func FromFile(f *os.File) (*Queue, error) {
 	reg, err := shm.FromFile(f, nil)
 	if err != nil {
@@ -279,6 +278,9 @@ func newQueue(name string, os backing) (q *Queue, err error) {
 		return nil, err
 	}
 	q = &Queue{name: name, r: r, os: os, done: make(chan struct{})}
+	if r.dead > 0 {
+		q.dead.of = fixed(name)
+	}
 	q.clock.start()
 	q.lanes = make([]*lane, r.lanes)
 	q.get = side{turn: make(chan struct{}, 1), line: offNotEmpty}
