@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -125,4 +126,81 @@ func TestErrorsBeneathASmallLimit(t *testing.T) {
 	is.True(errors.As(err, &e))
 	is.Equal(e.Code, CodeNotFound)
 	is.NoErr(s.Shutdown(soon(t)))
+}
+
+// A connection that the server gives up is closed at once, whatever its handlers do: calls
+// beside them end.
+func TestConnectionIsClosedBesideAHandler(t *testing.T) {
+	is := is.New(t)
+	s := &Server{}
+	begun, proceed := make(chan bool), make(chan bool)
+	s.HandleFunc("/hold", func(context.Context, *Call) ([]byte, error) {
+		begun <- true
+		<-proceed // and not the end of the context
+		return nil, nil
+	})
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	defer a.Close()
+	go s.ServeConn(b)
+	is.NoErr(a.Send(soon(t), appendCall(nil, 1, 0, 0, "/hold")))
+	<-begun
+	is.NoErr(a.Send(soon(t), header{kind: 99}.append(nil)))
+	_, err = a.Recv(soon(t))
+	is.True(err == io.EOF || errors.Is(err, socket.ErrPeerClosed))
+	close(proceed)
+	is.NoErr(s.Shutdown(soon(t)))
+}
+
+// What a handler waits for in its stream ends with the call, whatever context it was given.
+func TestHandlersStreamEndsWithTheCall(t *testing.T) {
+	full := make([]byte, initialWindow)
+	for name, wait := range map[string]func(c *Call) error{
+		"Recv": func(c *Call) error {
+			_, err := c.Recv(context.Background())
+			return err
+		},
+		"Send": func(c *Call) (err error) {
+			for err == nil {
+				err = c.Send(context.Background(), full[:len(full)/2])
+			}
+			return err
+		},
+	} {
+		for how, end := range map[string]struct {
+			end  func(cl *Client, s *Stream, proceed chan bool)
+			want error
+		}{
+			"closed":   {func(_ *Client, s *Stream, _ chan bool) { s.Close() }, context.Canceled},
+			"lost":     {func(cl *Client, _ *Stream, _ chan bool) { cl.Close() }, ErrConnection},
+			"returned": {func(_ *Client, _ *Stream, proceed chan bool) { close(proceed) }, os.ErrClosed},
+		} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				is := is.New(t)
+				s := &Server{}
+				begun, proceed, ended := make(chan bool), make(chan bool), make(chan error, 1)
+				s.HandleFunc("/wait", func(ctx context.Context, c *Call) ([]byte, error) {
+					go func() { ended <- wait(c) }()
+					close(begun)
+					select {
+					case <-ctx.Done():
+					case <-proceed:
+					}
+					return nil, nil
+				})
+				cl := connect(t, s)
+				st, err := cl.Stream(soon(t), "/wait", nil)
+				is.NoErr(err)
+				defer st.Close()
+				<-begun
+				end.end(cl, st, proceed)
+				select {
+				case err := <-ended:
+					is.True(errors.Is(err, end.want) || errors.Is(err, os.ErrClosed)) // which comes first
+				case <-soon(t).Done():
+					t.Fatal("it still waits")
+				}
+			})
+		}
+	}
 }

@@ -184,8 +184,13 @@ func (s *Server) end(x *session, err error) {
 		s.Logger.Warn("rpc: connection closed", "peer", x.peer.String(), "error", err)
 	}
 	x.cancel()
+	x.wire.c.Close() // before handlers that take their time: others wait for the end
+	x.mu.Lock()
+	for _, call := range x.calls {
+		call.endStream(fmt.Errorf("%w: it was closed", ErrConnection))
+	}
+	x.mu.Unlock()
 	x.running.Wait()
-	x.wire.c.Close()
 	s.mu.Lock()
 	delete(s.sessions, x)
 	s.mu.Unlock()
@@ -324,6 +329,7 @@ func (x *session) frame(r *run, m socket.Message) error {
 		return call.out.add(binary.BigEndian.Uint32(payload))
 	case h.kind == kindCancel:
 		call.ctx.cancel()
+		call.endStream(context.Canceled)
 	default:
 		m.Close()
 		return fmt.Errorf("%w: frame of kind %d from a caller", errProtocol, h.kind)
@@ -490,7 +496,8 @@ func (c *Call) start(timeout time.Duration) {
 }
 
 // Recv returns the next message of the caller's stream, io.EOF when the caller
-// has finished, or if it sends none.
+// has finished, or if it sends none. It ends with the call at the latest, as Send does:
+// when the caller has called it off, its connection is lost or the handler has returned.
 func (c *Call) Recv(ctx context.Context) (socket.Message, error) { return c.RecvInto(ctx, nil) }
 
 // RecvInto is Recv into the capacity of buf, as [Stream.RecvInto].
@@ -554,7 +561,16 @@ func (c *Call) answer(reply []byte, e *Error) {
 	closeAll(c.Files)
 	closeAll(c.ReplyFiles)
 	if c.in != nil {
+		c.endStream(fmt.Errorf("the handler has returned: %w", os.ErrClosed))
 		c.in.discard()
+	}
+}
+
+// endStream makes Recv and Send return err, if the call has a stream.
+func (c *Call) endStream(err error) {
+	if c.in != nil {
+		c.in.finish(err)
+		c.out.finish(err)
 	}
 }
 
