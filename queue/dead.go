@@ -39,7 +39,7 @@ func (g geometry) ofDead() (geometry, error) {
 
 // createDead makes the dead-letter queue for a queue name of geometry g. One that
 // is there already, because its queue was removed by hand or never came to be,
-// is used as it is if it can take the same messages.
+// is used as it is if it can take the same messages, and is nobody else's.
 func createDead(name string, g geometry, mode os.FileMode) (made bool, err error) {
 	d, err := g.ofDead()
 	if err != nil {
@@ -68,8 +68,21 @@ func createDead(name string, g geometry, mode os.FileMode) (made bool, err error
 		if m := old.q.r.maxMessage; m != d.maxMessage {
 			return false, fmt.Errorf("%q takes messages of %d bytes, not of %d: remove it, or choose that", DeadName(name), m, d.maxMessage)
 		}
-		return false, nil
+		return false, old.q.ownedBy(os.Geteuid())
 	}
+}
+
+// ownedBy refuses the dead-letter queue q if it belongs to somebody else than user, this
+// process's or root: in a directory that all may write to, anybody can make one beforehand.
+func (q *Queue) ownedBy(user int) error {
+	fi, err := q.File().Stat()
+	if err != nil {
+		return err
+	}
+	if o := owner(fi); o != user && o != os.Geteuid() && o != 0 {
+		return fmt.Errorf("%w: %q belongs to user %d", os.ErrPermission, q.name, o)
+	}
+	return nil
 }
 
 // removeDead removes the dead-letter queue of the queue name.
@@ -114,13 +127,16 @@ func (q *Queue) openDead() (*Queue, error) {
 	if !q.isAt(name) {
 		return nil, os.ErrNotExist
 	}
-	d, err := open(DeadName(name))
-	if !errors.Is(err, os.ErrNotExist) {
-		return d, err
-	}
 	fi, err := q.File().Stat()
 	if err != nil {
 		return nil, err
+	}
+	d, err := openOwned(DeadName(name), owner(fi))
+	if !errors.Is(err, os.ErrNotExist) {
+		return d, err
+	}
+	if owner(fi) != os.Geteuid() {
+		return nil, err // the owner could not open what others make
 	}
 	made, err := createDead(name, q.r.geometry, fi.Mode().Perm())
 	if err != nil {
@@ -130,7 +146,20 @@ func (q *Queue) openDead() (*Queue, error) {
 		removeOrphan(name)
 		return nil, os.ErrNotExist
 	}
-	return open(DeadName(name))
+	return openOwned(DeadName(name), owner(fi))
+}
+
+// openOwned opens a dead-letter queue that user, root or this process's user has made.
+func openOwned(name string, user int) (*Queue, error) {
+	q, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.ownedBy(user); err != nil {
+		q.Close()
+		return nil, err
+	}
+	return q, nil
 }
 
 // isAt reports whether q is what has this name. It is not after Remove, or if q came

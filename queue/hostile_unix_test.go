@@ -537,3 +537,48 @@ func TestKillInCreate(t *testing.T) {
 	}
 	t.Logf("%d kills, the queue existed after %d", n, exist)
 }
+
+// A dead-letter queue that another user has made beforehand is not trusted with messages,
+// neither by Create nor by who finds it in the place of one that was removed. Only the
+// queue's owner makes that again.
+func TestDeadLettersOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	const stranger = 12345
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "q")
+	o := &Options{Capacity: 4, MaxMessage: 8, MaxAttempts: 1}
+	strange := func() *Queue {
+		q := opened(t)(Create(DeadName(path), &Options{Capacity: 4, MaxMessage: 8}))
+		is.NoErr(os.Chown(DeadName(path), stranger, -1))
+		return q
+	}
+	strange()
+	_, err := Create(path, o)
+	is.True(errors.Is(err, os.ErrPermission))
+	is.True(strings.Contains(err.Error(), "belongs to user 12345"))
+	is.NoErr(os.Remove(DeadName(path)))
+
+	q := opened(t)(Create(path, o))
+	nack := func() {
+		is.NoErr(q.TryPut([]byte("letter")))
+		m, err := q.TryLease()
+		is.NoErr(err)
+		is.NoErr(m.Nack())
+	}
+	is.NoErr(os.Remove(DeadName(path)))
+	d := strange()
+	nack()
+	is.Equal(d.Len(), 0)
+	is.Equal(q.Len(), 1)
+
+	is.NoErr(os.Chown(path, stranger, -1))
+	nack() // what the owner has made is good
+	is.Equal(d.Len(), 1)
+	is.NoErr(os.Remove(DeadName(path)))
+	nack()
+	_, err = os.Stat(DeadName(path))
+	is.True(errors.Is(err, os.ErrNotExist))
+	is.Equal(q.Len(), 2)
+}

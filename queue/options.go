@@ -47,7 +47,9 @@ type Options struct {
 	MaxAttempts int
 
 	// DeadLetters is the capacity of the dead-letter queue; 0 means Capacity,
-	// at most 1024. It exists only if MaxAttempts is set.
+	// at most 1024. It exists only if MaxAttempts is set, beside the queue under
+	// the name that DeadName returns. If somebody removes it alone, a process of
+	// the queue's owner makes it again when it has a message for it.
 	DeadLetters int
 
 	// Mode holds the permission bits of the file; 0 means 0600. Whoever may

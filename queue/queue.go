@@ -92,7 +92,7 @@ func wrap(op, name string, err error) error {
 // error here (ENOSPC) and never later. It returns os.ErrExist if the name is
 // taken, as by an earlier run: Open or Remove that one. An invalid name (ErrName)
 // or option is refused before anything is made, and so is MaxAttempts beside a
-// dead-letter queue of another MaxMessage. With ErrBusy the queue was made, and others
+// dead-letter queue of another MaxMessage or another user. With ErrBusy the queue was made, and others
 // were so quick to open it that they have every lane.
 func Create(name string, o *Options) (*Queue, error) {
 	q, err := create(name, o)
@@ -198,7 +198,8 @@ func open(name string) (*Queue, error) {
 // OpenOrCreate opens a queue, or makes it with the options where there is none: what a
 // program calls that takes up the queue of its last run. Of several that call it at the
 // same time, one makes the queue. A queue that exists keeps the options that it was made
-// with (see Cap and MaxMessage), and is open or closed for writing as it was left. Errors
+// with (see Cap and MaxMessage), and is open or closed for writing as it was left. It may
+// be another user's: File().Stat tells. Errors
 // are those of Open and Create; os.ErrNotExist is about the directory of a path. Invalid
 // options are refused in either case.
 func OpenOrCreate(name string, o *Options) (*Queue, error) {

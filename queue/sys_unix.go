@@ -14,3 +14,11 @@ func links(fi os.FileInfo) uint64 {
 	}
 	return 1
 }
+
+// owner returns the user that a file belongs to.
+func owner(fi os.FileInfo) int {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return os.Geteuid()
+}
