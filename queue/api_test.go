@@ -348,6 +348,64 @@ func TestBatches(t *testing.T) {
 	})
 }
 
+// However a loop over leases is left, what it has not ended is given back; both kinds of
+// loops end without an error where the queue does.
+func TestLoops(t *testing.T) {
+	eachForm(t, &Options{Capacity: 4, MaxMessage: 10}, func(t *testing.T, is *is.I, open func() *Queue) {
+		q := open()
+		ctx, cancel := context.WithCancel(patient(t))
+		for _, text := range []string{"a", "b"} {
+			is.NoErr(q.Put(ctx, []byte(text)))
+		}
+		for m, err := range q.Leases(ctx) {
+			is.NoErr(err)
+			is.Equal(string(m.Bytes()), "a")
+			break
+		}
+		is.Equal(q.Stats().Leased, 0)
+		func() {
+			defer func() { is.Equal(recover(), "in the body") }()
+			for m, err := range q.Leases(ctx) {
+				is.NoErr(err)
+				is.Equal(string(m.Bytes()), "b")
+				panic("in the body")
+			}
+		}()
+		is.Equal(q.Stats().Leased, 0)
+		for msg, err := range q.Messages(ctx) {
+			is.NoErr(err)
+			is.Equal(string(msg), "a")
+			break
+		}
+		is.NoErr(q.CloseWrite())
+		attempts := []int{}
+		for m, err := range q.Leases(ctx) {
+			is.NoErr(err)
+			is.Equal(string(m.Bytes()), "b")
+			if attempts = append(attempts, m.Attempts()); m.Attempts() == 4 {
+				is.NoErr(m.Ack())
+			}
+		}
+		is.Equal(attempts, []int{2, 3, 4})
+		for range q.Messages(ctx) {
+			t.Error("a message of a drained queue")
+		}
+		cancel()
+		ends := 0
+		for m, err := range q.Leases(ctx) {
+			is.Equal(m, nil)
+			is.True(errors.Is(err, context.Canceled))
+			ends++
+		}
+		for msg, err := range q.Messages(ctx) {
+			is.Equal(msg, nil)
+			is.True(errors.Is(err, context.Canceled))
+			ends++
+		}
+		is.Equal(ends, 2)
+	})
+}
+
 func TestReserve(t *testing.T) {
 	eachForm(t, &Options{Capacity: 2, MaxMessage: 3000, EntrySize: 1024}, func(t *testing.T, is *is.I, open func() *Queue) {
 		ctx := patient(t)

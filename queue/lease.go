@@ -373,24 +373,30 @@ func (q *Queue) label() string {
 }
 
 // Leases yields leases as Messages yields messages. A lease that the loop's
-// body has not ended is given back.
+// body has not ended is given back, also when it leaves by break or panics.
 func (q *Queue) Leases(ctx context.Context) iter.Seq2[*Lease, error] {
 	return func(yield func(*Lease, error) bool) {
 		for {
 			m, err := q.Lease(ctx)
-			if err == io.EOF {
+			switch {
+			case err == io.EOF:
 				return
-			}
-			more := yield(m, err)
-			if err != nil {
+			case err != nil:
+				yield(nil, err)
 				return
-			}
-			if m.l != nil {
-				m.Nack()
-			}
-			if !more {
+			case !m.lend(yield):
 				return
 			}
 		}
 	}
+}
+
+// lend yields m, gives it back if it is open afterwards, and reports whether to go on.
+func (m *Lease) lend(yield func(*Lease, error) bool) bool {
+	defer func() {
+		if m.l != nil {
+			m.Nack()
+		}
+	}()
+	return yield(m, nil)
 }
