@@ -124,7 +124,9 @@ func (cl *Client) again(ctx context.Context, req *Request, err error) bool {
 }
 
 // Notify makes a one-way call: there is no reply, and no error but that the
-// request could not be sent.
+// request could not be sent. Nil means that it goes out, soon if others are sending at
+// this moment, and before Close returns. It does not mean that the server carries it out:
+// it says nothing if it is busy or shutting down, or the policy denies the call.
 func (cl *Client) Notify(ctx context.Context, method string, req []byte) error {
 	l, err := cl.connected(ctx)
 	if err == nil {
@@ -151,7 +153,8 @@ func (cl *Client) Stream(ctx context.Context, method string, req []byte) (*Strea
 }
 
 // Close closes the connection. Calls under way fail with ErrClosed, also those that wait
-// for a connection.
+// for a connection. One-way calls that were made go out first, if the server makes room
+// for them within a second.
 func (cl *Client) Close() error {
 	cl.end()
 	cl.mu.Lock()
@@ -161,6 +164,7 @@ func (cl *Client) Close() error {
 	cl.ready.Store(nil)
 	cl.mu.Unlock()
 	if l != nil {
+		l.wire.finish()
 		l.fail(ErrClosed)
 	}
 	if !was {

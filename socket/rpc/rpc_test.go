@@ -67,7 +67,7 @@ func clientOf(t testing.TB) (cl *Client, c, peer *socket.Conn) {
 		t.Fatal(err)
 	}
 	cl = NewClient(c)
-	t.Cleanup(func() { cl.Close(); peer.Close() })
+	t.Cleanup(func() { peer.Close(); cl.Close() })
 	return cl, c, peer
 }
 

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ipcctl/ipc/socket"
 )
@@ -32,6 +33,7 @@ type wire struct {
 	changed chan struct{}
 	alone   chan struct{} // held by whoever is in sendAlone
 	err     error         // of the connection: nothing can be sent any more
+	closing bool          // nothing is taken any more, what is in buf goes out
 
 	// broken is told err, once.
 	broken func(error)
@@ -77,7 +79,7 @@ func (w *wire) send(ctx context.Context, build func([]byte) []byte, payload []by
 // is full.
 func (w *wire) add(ctx context.Context, build func([]byte) []byte, payload []byte) error {
 	w.mu.Lock()
-	for w.err == nil && len(w.buf) > maxBuffered {
+	for w.ended() == nil && len(w.buf) > maxBuffered {
 		if !w.sending { // callers of add alone have filled it
 			w.mu.Unlock()
 			if err := w.flush(ctx, false); err != nil {
@@ -92,8 +94,8 @@ func (w *wire) add(ctx context.Context, build func([]byte) []byte, payload []byt
 		}
 	}
 	defer w.mu.Unlock()
-	if w.err != nil {
-		return w.err
+	if err := w.ended(); err != nil {
+		return err
 	}
 	return w.append(build, payload)
 }
@@ -209,15 +211,15 @@ func (w *wire) sendAlone(ctx context.Context, build func([]byte) []byte, payload
 	}
 	defer func() { <-w.alone }()
 	w.mu.Lock()
-	for w.err == nil && w.sending {
+	for w.ended() == nil && w.sending {
 		if err := w.wait(ctx); err != nil {
 			w.mu.Unlock()
 			return err
 		}
 	}
-	if w.err != nil {
-		defer w.mu.Unlock()
-		return w.err
+	if err := w.ended(); err != nil {
+		w.mu.Unlock()
+		return err
 	}
 	w.sending = true
 	before := w.buf
@@ -252,6 +254,27 @@ func (w *wire) sendAlone(ctx context.Context, build func([]byte) []byte, payload
 		w.stop()
 	}
 	return err
+}
+
+// ended says why nothing is taken any more. Precondition: mu is held.
+func (w *wire) ended() error {
+	if w.err == nil && w.closing {
+		return ErrClosed
+	}
+	return w.err
+}
+
+// closeWait is for how long a client's Close waits for its peer to take what was sent.
+const closeWait = time.Second
+
+// finish takes nothing more, and gives what it has to the peer, if that makes room soon.
+func (w *wire) finish() {
+	w.mu.Lock()
+	w.closing = true
+	w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	_ = w.drain(ctx)
 }
 
 // drain returns when everything was sent.
