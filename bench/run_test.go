@@ -313,3 +313,26 @@ func TestProgramRefusesUnknownMechanisms(t *testing.T) {
 	is.True(err != nil)
 	is.Equal(string(said), "no mechanism no-such\n")
 }
+
+// The time of a program begins when its first producer does, not when the process that
+// started it comes to look: producers send for as long as they are told, so it is no shorter.
+func TestProgramTimesItsProducers(t *testing.T) {
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("no C compiler")
+	}
+	is := is.New(t)
+	dir := t.TempDir()
+	j := &Job{Mech: "c-ring", Work: OneWay, Size: 64, Producers: 1, Consumers: 1, Millis: 20, Dir: dir}
+	floor := &program{source: floorC.source, build: floorC.build} // built here
+	for range 40 {
+		cmd, err := floor.command(t.Context(), dir, j)
+		is.NoErr(err)
+		out, err := cmd.Output()
+		is.NoErr(err)
+		var r Result
+		is.NoErr(json.Unmarshal(out, &r))
+		if took := float64(r.Count) / r.Rate; took < 0.02 {
+			t.Fatalf("messages were sent for 20 ms, and the rate is of %.2f ms", 1000*took)
+		}
+	}
+}

@@ -42,7 +42,7 @@ static struct shared {
 	int step[8]; // how many processes have reached a point
 	int sending; // producers that have not finished
 	int finished;
-	int64_t start, end[PROCESSES], count[PROCESSES], sent[PROCESSES];
+	int64_t start[PROCESSES], end[PROCESSES], count[PROCESSES], sent[PROCESSES];
 } *shared;
 
 static inline void die(const char *what) {
@@ -206,6 +206,7 @@ static inline void one_way(const struct mechanism *m) {
 			m->open(0, SENDS);
 		meet(1, producers + 1);
 		int64_t end = now() + millis * (int64_t)1000000, n = 0;
+		shared->start[i] = now();
 		int burst = size < 16 << 10 ? 64 : 4;
 		while (now() < end)
 			for (int k = 0; k < burst; k++, n++)
@@ -227,11 +228,8 @@ static inline void one_way(const struct mechanism *m) {
 		_exit(0);
 	}
 	meet(0, all + 1);
-	shared->start = now();
 	meet(1, producers + 1);
-	int64_t start = now(), end = 0, n = 0, sent = 0;
-	if (shared->start > start)
-		start = shared->start;
+	int64_t start = INT64_MAX, end = 0, n = 0, sent = 0;
 	for (int i = 0; i < all; i++) {
 		int status;
 		waitpid(pids[i], &status, 0);
@@ -246,6 +244,8 @@ static inline void one_way(const struct mechanism *m) {
 	for (int i = 0; i < all; i++) {
 		n += shared->count[i];
 		sent += shared->sent[i];
+		if (i >= consumers && shared->start[i] < start)
+			start = shared->start[i];
 		if (shared->end[i] > end)
 			end = shared->end[i];
 	}
