@@ -520,7 +520,7 @@ func TestBadInput(t *testing.T) {
 	_, err := Open(name, nil)
 	is.True(errors.Is(err, os.ErrNotExist))
 	is.True(errors.Is(Remove(name), os.ErrNotExist))
-	for _, bad := range []string{"", ".x", "a b", "a\x00b", string(bytes.Repeat([]byte("n"), 201)), "ü"} {
+	for _, bad := range []string{"", ".x", "a b", "a\x00b", string(bytes.Repeat([]byte("n"), 201)), "ü", "/", dir + "/", dir + "/a\x00b"} {
 		_, err := Create(bad, nil)
 		is.True(errors.Is(err, ErrName))
 		_, err = Open(bad, nil)

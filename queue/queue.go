@@ -59,6 +59,9 @@ type Queue struct {
 // object returns the name that package shm knows the queue by.
 func object(name string) (string, error) {
 	if strings.Contains(name, "/") {
+		if strings.HasSuffix(name, "/") || strings.Contains(name, "\x00") {
+			return "", fmt.Errorf("%w: %q: no file can have this path", ErrName, name)
+		}
 		return name, nil
 	}
 	if name == "" || len(strings.TrimSuffix(name, deadSuffix)) > maxName || name[0] == '.' {
