@@ -51,12 +51,13 @@ func (b *burst) goesOn(now time.Time) bool {
 // sendData sends a message of a stream.
 func (w *wire) sendData(ctx context.Context, f *outflow, id uint32, msg []byte, files []*os.File) error {
 	goesOn := f.burst.goesOn(time.Now())
-	if err := f.spend(ctx, len(msg), w); err != nil {
+	cost := cost(len(msg), len(files))
+	if err := f.spend(ctx, cost, w); err != nil {
 		return err
 	}
 	err := w.sendSpent(ctx, &f.burst, id, msg, files, goesOn)
 	if err != nil && ctx.Err() == nil {
-		f.refund(len(msg)) // nothing was sent, or nothing will be any more
+		f.refund(cost) // nothing was sent, or nothing will be any more
 	}
 	return err
 }

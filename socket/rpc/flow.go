@@ -42,7 +42,8 @@ func payload(m socket.Message, buf []byte) socket.Message {
 
 func newInflow() *inflow { return &inflow{window: initialWindow, wake: make(chan struct{}, 1)} }
 
-func cost(n int) int { return n + messageCost }
+// cost is what a message of n bytes, with so many files, takes of the window.
+func cost(n, files int) int { return n + messageCost + files*fileCost }
 
 // push takes over m, whose data is a whole frame. It fails if the peer exceeds its
 // window, or goes on after the end.
@@ -57,7 +58,7 @@ func (f *inflow) push(m socket.Message) error {
 		m.Close()
 		return nil
 	}
-	f.window -= cost(len(m.Data) - headerLen)
+	f.window -= cost(len(m.Data)-headerLen, len(m.Files))
 	f.queue = append(f.queue, m)
 	notify(f.wake)
 	return nil
@@ -96,7 +97,7 @@ func (f *inflow) take(ctx context.Context, w *wire, buf []byte) (m socket.Messag
 			m = f.queue[0]
 			f.queue[0] = socket.Message{}
 			f.queue = f.queue[1:]
-			if f.freed += cost(len(m.Data) - headerLen); f.freed >= initialWindow/2 {
+			if f.freed += cost(len(m.Data)-headerLen, len(m.Files)); f.freed >= initialWindow/2 {
 				credit, f.freed = f.freed, 0
 				f.window += credit
 			}
@@ -131,15 +132,15 @@ type outflow struct {
 
 func newOutflow() *outflow { return &outflow{credit: initialWindow, wake: make(chan struct{}, 1)} }
 
-// spend waits for credit and spends it on a message of n bytes. Before it waits it lets
+// spend waits for credit and spends it on a message of that cost. Before it waits it lets
 // what w holds back go: there is no credit for what has not come.
-func (f *outflow) spend(ctx context.Context, n int, w *wire) error {
+func (f *outflow) spend(ctx context.Context, cost int, w *wire) error {
 	for {
 		f.mu.Lock()
 		err := f.end
 		ok := err == nil && f.credit > 0
 		if ok {
-			f.credit -= cost(n)
+			f.credit -= cost
 		}
 		f.mu.Unlock()
 		if err != nil {
@@ -158,11 +159,11 @@ func (f *outflow) spend(ctx context.Context, n int, w *wire) error {
 	}
 }
 
-// refund gives back what was spent on a message of n bytes that was not sent.
-func (f *outflow) refund(n int) {
+// refund gives back what was spent on a message that was not sent.
+func (f *outflow) refund(cost int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.credit += cost(n)
+	f.credit += cost
 	notify(f.wake)
 }
 

@@ -52,7 +52,7 @@ func TestHandlersCreditOutlivesItsRecv(t *testing.T) {
 				got <- err
 				return nil, err
 			}
-			taken += cost(len(m.Data))
+			taken += cost(len(m.Data), 0)
 		}
 		got <- nil
 		<-ctx.Done()

@@ -20,9 +20,11 @@ type Stream struct {
 	out    *outflow
 	stop   func() bool // stops watching the call's context
 
-	mu    sync.Mutex
-	reply Reply
-	ended bool
+	mu     sync.Mutex
+	reply  Reply
+	ended  bool
+	asked  bool // for the reply, whose files are the caller's
+	closed bool
 }
 
 // stream begins a streaming call.
@@ -114,18 +116,26 @@ func (s *Stream) RecvInto(ctx context.Context, buf []byte) (socket.Message, erro
 }
 
 // Reply returns what the handler returned at last. It is there once Recv has
-// returned io.EOF.
+// returned io.EOF. Its files belong to the caller; those of a reply that nobody
+// asked for are closed by Close.
 func (s *Stream) Reply() Reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = s.ended
 	return s.reply
 }
 
-// Close gives up on the call, if it has not ended, and drops messages that
-// nobody has taken.
+// Close gives up on the call, if it has not ended, and drops messages and a reply
+// that nobody has taken. It always returns nil.
 func (s *Stream) Close() error {
 	s.abort(context.Canceled)
 	s.in.discard()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if !s.asked {
+		s.reply.Close()
+	}
 	return nil
 }
 
@@ -140,6 +150,9 @@ func (s *Stream) abort(err error) {
 // finish is told the result, once, by whoever removed the call from the link.
 func (s *Stream) finish(r result) {
 	s.mu.Lock()
+	if s.closed {
+		r.reply.Close()
+	}
 	s.reply = r.reply
 	s.ended = true
 	if s.stop != nil {

@@ -187,7 +187,7 @@ func TestCreditOutlivesItsRecv(t *testing.T) {
 	for taken < initialWindow/2 {
 		m, err := s.Recv(ended) // what has come, it returns all the same
 		is.NoErr(err)
-		taken += cost(len(m.Data))
+		taken += cost(len(m.Data), 0)
 	}
 	for {
 		if h, payload := next(t, peer); h.kind == kindCredit {

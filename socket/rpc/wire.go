@@ -48,6 +48,10 @@ const (
 	// messageCost is what a message takes of the window beside its bytes, so
 	// that empty ones are not free.
 	messageCost = 64
+
+	// fileCost is what each of its descriptors takes, of which a process has far fewer
+	// than bytes.
+	fileCost = 16 << 10
 )
 
 // errProtocol says that the peer broke the protocol; the connection is closed.
