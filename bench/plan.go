@@ -189,7 +189,7 @@ func groups() []Group {
 		Group{Work: Streamed, Size: 64, Producers: 1, Consumers: 1, Mechs: calledStreams},
 		Group{Work: Streamed, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: calledStreams},
 		Group{Work: Streamed, Size: 64 << 10, Producers: 1, Consumers: 1, Mechs: append([]string{"rpc-reuse"}, calledStreams...), Long: true},
-		Group{Work: Relay, Size: 16 << 20, Mechs: []string{"relay", "copy", "relay-socket", "copy-socket"}},
+		Group{Work: Relay, Size: 16 << 20, Mechs: []string{"relay", "copy", "iocopy", "relay-socket", "copy-socket", "iocopy-socket"}},
 		Group{Work: Uncontended, Size: 64, Mechs: []string{"go-chan", "c-mpmc", "queue-local", "queue-local-in-place", "boost-mq", "posix-mq", "sysv-msg"}})
 	for _, rules := range []int{10, 1000, 10000} {
 		all = append(all, Group{Work: Decisions, Size: rules, Mechs: []string{"go-map", "acl", "casbin", "casbin-rbac", "casbin-cached"}})

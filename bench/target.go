@@ -211,7 +211,8 @@ func pipeTargets() []target {
 	}
 	return append(all,
 		target{what: "pipe, Relay of a file, against io.Copy through user space", value: ratio(p50("relay/16777216", "copy"), p50("relay/16777216", "relay")), least: 2, format: times},
-		target{what: "pipe, Relay of a socket, against io.Copy through user space", value: ratio(p50("relay/16777216", "copy-socket"), p50("relay/16777216", "relay-socket")), least: 2, format: times})
+		target{what: "pipe, Relay of a socket, against io.Copy through user space", value: ratio(p50("relay/16777216", "copy-socket"), p50("relay/16777216", "relay-socket")), least: 2, format: times},
+		target{what: "pipe, Relay of a socket, against io.Copy as it is, which splices", value: ratio(p50("relay/16777216", "iocopy-socket"), p50("relay/16777216", "relay-socket")), least: 1, format: times})
 }
 
 func aclTargets() []target {
