@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -18,44 +19,55 @@ func TestReleaseMeetsWaiter(t *testing.T) {
 			if how == "light" {
 				becomeLight(t, q)
 			}
-			var start, done atomic.Int32
 			rounds := int32(500_000)
 			if testing.Short() {
 				rounds = 20_000
 			}
-			go func() {
-				for r := int32(1); r <= rounds; r++ {
-					for start.Load() != r {
-						runtime.Gosched()
-					}
-					pause(r % 4096) // as long as laneOrWait looks for another lane
-					q.releaseFast(q.fast)
-					done.Store(r)
-				}
-			}()
-			met := 0
-			for r := int32(1); r <= rounds; r++ {
-				is.True(q.fast.busy.CompareAndSwap(0, 1))
-				start.Store(r)
-				l, wait, err := q.laneOrWait(false)
-				is.NoErr(err)
-				for done.Load() != r {
-					runtime.Gosched()
-				}
-				if l != nil {
-					q.release(l)
-					continue
-				}
-				met++
-				select {
-				case <-wait:
-				default:
-					t.Fatalf("round %d: the lane is free, and who waits for it does not know", r)
-				}
-			}
+			met, err := meetReleases(q, rounds)
+			is.NoErr(err)
 			t.Logf("%d of %d waited", met, rounds)
 		})
 	}
+}
+
+// meetReleases has one goroutine give the fast lane of q back while this one begins to wait
+// for a lane, and reports how often that one waited. q has no other lane.
+func meetReleases(q *Queue, rounds int32) (met int, err error) {
+	var start, done atomic.Int32
+	go func() {
+		for r := int32(1); r <= rounds; r++ {
+			for start.Load() != r {
+				runtime.Gosched()
+			}
+			pause(r % 4096) // as long as laneOrWait looks for another lane
+			q.releaseFast(q.fast)
+			done.Store(r)
+		}
+	}()
+	for r := int32(1); r <= rounds; r++ {
+		if !q.fast.busy.CompareAndSwap(0, 1) {
+			return met, fmt.Errorf("round %d: the lane is in use", r)
+		}
+		start.Store(r)
+		l, wait, err := q.laneOrWait(false)
+		if err != nil {
+			return met, err
+		}
+		for done.Load() != r {
+			runtime.Gosched()
+		}
+		if l != nil {
+			q.release(l)
+			continue
+		}
+		met++
+		select {
+		case <-wait:
+		default:
+			return met, fmt.Errorf("round %d: the lane is free, and who waits for it does not know", r)
+		}
+	}
+	return met, nil
 }
 
 // becomeLight makes q give its fast lane back the light way, as use for a while does.
