@@ -39,6 +39,27 @@ type glance struct {
 	time int64
 }
 
+// A span tells whether something took long, for as little as that may take.
+type span struct {
+	tick uint64
+	time time.Time // where there are no ticks
+}
+
+func startSpan() span {
+	if hasTicks {
+		return span{tick: ticks()}
+	}
+	return span{time: time.Now()}
+}
+
+// long reports whether half a millisecond has passed, or a third on a fast processor.
+func (w span) long() bool {
+	if hasTicks {
+		return ticks()-w.tick >= freshTicks
+	}
+	return time.Since(w.time) >= 500*time.Microsecond
+}
+
 // freshTicks is for how long a glance is good: a third of a millisecond where a tick is a
 // third of a nanosecond, and nowhere more than a few.
 const freshTicks = 1 << 20

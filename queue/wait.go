@@ -26,6 +26,7 @@ type side struct {
 	luck atomic.Int32  // how well spinning went lately, 0 to maxLuck
 
 	spinning atomic.Bool
+	backoff  backoff // its spinner's
 }
 
 // A spin is up to maxLuck+1 rounds. Each looks at the shared word 64 times, 8
@@ -44,12 +45,16 @@ const (
 )
 
 // spin waits a little for the slot's word to change from old, and reports whether it
-// did. armed tells whether anybody of this side sleeps. If another goroutine of this handle spins already, it does not.
+// did. armed tells whether anybody of this side sleeps. If another goroutine of this handle
+// spins already, or other programs want the processor, it does not.
 func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) bool {
 	if !s.spinning.CompareAndSwap(false, true) {
 		return false
 	}
 	defer s.spinning.Store(false)
+	if s.backoff.active() {
+		return false
+	}
 	var private atomic.Uint32
 	luck := s.luck.Load()
 	for round := int32(0); round <= luck && (round <= crowdLuck || armed.Load() == 0); round++ {
@@ -58,13 +63,19 @@ func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) boo
 				if luck < maxLuck {
 					s.luck.Store(luck + 1)
 				}
+				s.backoff.kept()
 				return true
 			}
 			for range spinPause {
 				private.Load()
 			}
 		}
+		since := startSpan()
 		yield()
+		if since.long() {
+			s.backoff.lost(time.Now())
+			break
+		}
 	}
 	s.luck.Store(luck / 2)
 	return slot.Load() != uint64(old)

@@ -40,6 +40,8 @@ type spinner struct {
 	asleep time.Time     // since when; zero is not
 	slept  time.Duration // how long the last wait in the kernel took; zero after a poll that found something
 
+	backoff cpu.Backoff // from a CPU that others want
+
 	found  uint8     // polls in a row that have found something, up to bellsAfter
 	shared time.Time // when other goroutines could last run
 }
@@ -88,9 +90,15 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 	if crowd {
 		budget = min(budget, spinCrowd)
 	}
+	lost := false
 	for end := now.Add(budget); ; {
 		for range spinPerCheck {
 			if ready() {
+				if lost { // to sleep would have been quicker
+					s.found = 0
+					return true
+				}
+				s.backoff.Kept()
 				s.shift, s.vain, s.slept = 0, 0, 0
 				if !crowd { // among many, the runtime's poller serves several at once
 					s.found = min(s.found+1, bellsAfter)
@@ -101,13 +109,14 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 				break
 			}
 		}
-		if !now.Before(end) { // the looks above came after the last yield
+		if lost || !now.Before(end) { // the looks above came after the last yield
 			break
 		}
-		before := time.Now()
+		before, last := time.Now(), now
 		cpu.Yield()
 		now = time.Now()
 		s.shares = now.Sub(before) > spinShares
+		lost = s.backoff.Lost(last, now)
 	}
 	if s.shift <= spinMaxShift {
 		s.shift++
@@ -119,6 +128,9 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 
 // budget returns for how long to poll now; zero is not at all.
 func (s *spinner) budget(limit time.Duration) time.Duration {
+	if s.backoff.Active() {
+		return 0
+	}
 	if s.shift <= spinMaxShift {
 		return limit >> s.shift
 	}
@@ -137,7 +149,7 @@ func (s *spinner) budget(limit time.Duration) time.Duration {
 // though polling may have failed a few times, unless the last wait took longer than
 // the wake-ups on both sides: then the peer was not at work.
 func (s *spinner) rest() time.Duration {
-	if s.slept < 2*spinRest && s.vain < restVain {
+	if !s.backoff.Active() && s.slept < 2*spinRest && s.vain < restVain {
 		return spinRest
 	}
 	return s.budget(spinLong)

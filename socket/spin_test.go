@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipcctl/ipc/socket/internal/cpu"
 	"github.com/matryer/is"
 )
 
@@ -17,6 +18,7 @@ func TestSpinnerLearns(t *testing.T) {
 		for _, want := range budgets {
 			is.Equal(s.budget(limit), want)
 			is.True(!s.poll(want, never))
+			s.backoff = cpu.Backoff{} // whoever has had the CPU
 		}
 	}
 	tire(1600, 800, 400, 200, 100)
@@ -47,6 +49,7 @@ func TestSpinnerRest(t *testing.T) {
 		for range restVain {
 			is.Equal(s.rest(), time.Duration(spinRest))
 			is.True(!s.poll(0, never))
+			s.backoff = cpu.Backoff{}
 			s.slept = 2*spinRest - 1 // a wake-up or two
 		}
 		for range spinRetry - 1 {
@@ -59,8 +62,36 @@ func TestSpinnerRest(t *testing.T) {
 	for range spinMaxShift + 1 {
 		s.poll(0, never)
 	}
+	s.backoff = cpu.Backoff{}
 	s.slept = 2 * spinRest
 	is.Equal(s.rest(), time.Duration(0))
+}
+
+// Who loses the CPU twice while it polls sleeps for a while instead, though it found
+// what it polled for.
+func TestSpinnerLosesTheCPU(t *testing.T) {
+	is := is.New(t)
+	var s spinner
+	const limit = time.Microsecond
+	looks := 0
+	taken := func() bool { // others compute until after its last look
+		looks++
+		for from := time.Now(); time.Since(from) < time.Millisecond; {
+		}
+		return looks > spinPerCheck
+	}
+	for range 2 {
+		looks, s.shares = 0, false
+		is.True(s.budget(limit) > 0)
+		is.True(s.poll(time.Hour, taken))
+	}
+	is.Equal(s.budget(limit), time.Duration(0))
+	is.Equal(s.rest(), time.Duration(0))
+	is.Equal(s.found, uint8(0))
+
+	s.backoff = cpu.Backoff{}
+	is.True(s.poll(limit, func() bool { return true }))
+	is.Equal(s.budget(limit), limit)
 }
 
 // What came while the CPU was given away is seen, however late that was.

@@ -20,6 +20,8 @@ import (
 type following struct {
 	times uint  // that somebody has followed, or has not for lack of success
 	vain  uint8 // times in a row for nothing, up to followVain
+
+	backoff cpu.Backoff // from a CPU that others want
 }
 
 const (
@@ -42,7 +44,7 @@ func (l *link) beginFollowing() bool {
 		return false
 	}
 	r.times++
-	if r.vain == followVain && r.times%followRetry != 0 {
+	if r.vain == followVain && r.times%followRetry != 0 || r.backoff.Active() {
 		return false
 	}
 	if allFollowers.Add(1) > l.procs/2 {
@@ -58,26 +60,31 @@ func (l *link) beginFollowing() bool {
 func (l *link) follow(p *pending) bool {
 	defer allFollowers.Add(-1)
 	now := time.Now()
-	for end := now.Add(l.spin); ; now = time.Now() {
+	before := now
+	for end := now.Add(l.spin); ; before, now = now, time.Now() {
 		for range followPerCheck {
 			if len(p.done) > 0 || l.reading.by.Load() == byNobody {
-				return l.endFollowing(p, true)
+				return l.endFollowing(p, true, before, now)
 			}
 		}
 		if !now.Before(end) {
-			return l.endFollowing(p, false)
+			return l.endFollowing(p, false, before, now)
 		}
 		cpu.Yield()
 	}
 }
 
-// endFollowing ends what beginFollowing began.
-func (l *link) endFollowing(p *pending, found bool) bool {
+// endFollowing ends what beginFollowing began. before and now are when it last looked at
+// the clock.
+func (l *link) endFollowing(p *pending, found bool, before, now time.Time) bool {
 	l.mu.Lock()
 	r := &l.reading
-	if found {
+	switch {
+	case r.backoff.Lost(before, now):
+	case found:
 		r.vain = 0
-	} else {
+		r.backoff.Kept()
+	default:
 		r.vain = min(r.vain+1, followVain)
 	}
 	leads := l.lead(p)
