@@ -432,6 +432,30 @@ func TestReserve(t *testing.T) {
 	})
 }
 
+// The memory of a reservation outlives Close of its handle, and goes with its end.
+func TestReserveThenClose(t *testing.T) {
+	for what, end := range map[string]func(is *is.I, r *Reservation){
+		"commit": func(is *is.I, r *Reservation) { is.True(errors.Is(r.Commit(t.Context()), os.ErrClosed)) },
+		"abort":  func(is *is.I, r *Reservation) { r.Abort() },
+	} {
+		t.Run(what, func(t *testing.T) {
+			is := is.New(t)
+			q := opened(t)(Anonymous(&Options{Capacity: 4, MaxMessage: 3000, EntrySize: 1024}))
+			for _, n := range []int{8, 3000} { // in the queue, and beside it
+				r, err := q.Reserve(t.Context(), n)
+				is.NoErr(err)
+				defer func() {
+					clear(r.Bytes())
+					end(is, r)
+					is.True(q.gone || n > 1024)
+				}()
+			}
+			is.NoErr(q.Close())
+			is.True(!q.gone)
+		})
+	}
+}
+
 // A reservation that came with an error has ended.
 func TestReserveInVain(t *testing.T) {
 	is := is.New(t)

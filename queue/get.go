@@ -272,8 +272,8 @@ func (q *Queue) drained(l *lane) error {
 }
 
 // GetBatch removes up to max messages, out of at most Cap entries, and returns them in
-// order. It waits for the first; it does not wait for more. Only with ErrCorrupt may
-// it return messages too.
+// order. It waits for the first; it does not wait for more. Errors are those of Get;
+// only with ErrCorrupt may it return messages too.
 func (q *Queue) GetBatch(ctx context.Context, max int) ([][]byte, error) {
 	var b Batch
 	err := q.GetBatchInto(ctx, &b, max)

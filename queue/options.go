@@ -52,8 +52,9 @@ type Options struct {
 	// the queue's owner makes it again when it has a message for it.
 	DeadLetters int
 
-	// Mode holds the permission bits of the file; 0 means 0600. Whoever may
-	// write the file may use the queue, and can also destroy its contents.
+	// Mode holds the permission bits of the file, and of that of the dead letters;
+	// 0 means 0600. The umask does not apply. Whoever may write the file may use
+	// the queue, and can also destroy its contents.
 	Mode os.FileMode
 }
 

@@ -201,7 +201,7 @@ func (q *Queue) publishAgain(l *lane, kind uint32) error {
 // fit together into one entry are packed and published at once, so a
 // consumer sees all of them or none; entries are consecutive only as far as
 // other producers do not come between. It returns how many were put: all, or
-// those before the error.
+// those before the error, which is one of those of Put.
 func (q *Queue) PutBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	done := 0
 	for done < len(msgs) {

@@ -401,7 +401,8 @@ func (q *Queue) wakeAll() {
 }
 
 // Close ends the use of the queue by this handle and returns at once: waiting
-// calls return os.ErrClosed. Open leases stay good until their Ack or Nack.
+// calls return os.ErrClosed. Open leases stay good until their Ack or Nack, and the
+// memory of reservations until their Abort, or Commit, which returns os.ErrClosed.
 // The queue itself remains until Remove. Close is idempotent.
 func (q *Queue) Close() error {
 	if q.closed.Swap(true) {
@@ -421,7 +422,8 @@ func (q *Queue) Close() error {
 
 // Remove removes a queue and its dead-letter queue by name. Whoever has it open
 // can take the messages that are there; when there are none, and for each Put, it
-// is ErrRemoved. It refuses with ErrNotQueue what is no queue.
+// is ErrRemoved. It refuses with ErrNotQueue what is no queue, and returns
+// os.ErrNotExist if there is nothing of that name.
 func Remove(name string) error { return wrap("remove", name, remove(name)) }
 
 func remove(name string) error {
