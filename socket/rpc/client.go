@@ -184,7 +184,7 @@ type link struct {
 	next     uint32
 	pending  map[uint32]*pending
 	err      error // why it is dead
-	leaving  bool  // the server wants no new calls
+	leaving  error // why it takes no new calls: the server wants none, or has gone
 	answered bool  // the server has answered a call
 	reading  reading
 }
@@ -212,7 +212,7 @@ var pendings = sync.Pool{New: func() any { return &pending{done: make(chan resul
 func (cl *Client) newLink(c *socket.Conn) *link {
 	l := &link{cl: cl, pending: map[uint32]*pending{}}
 	l.reading.init()
-	l.wire.init(c, func(err error) { l.fail(fmt.Errorf("%w: %w", ErrConnection, err)) })
+	l.wire.init(c, l.broken)
 	setSpin(c)
 	l.spin, l.procs = min(c.Spin(), defaultSpin), int32(runtime.GOMAXPROCS(0))
 	c.SetMemory(freeMemory.take)
@@ -230,7 +230,7 @@ func (cl *Client) newLink(c *socket.Conn) *link {
 func (l *link) usable() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.err == nil && !l.leaving
+	return l.err == nil && l.leaving == nil
 }
 
 // enter registers a call.
@@ -277,8 +277,8 @@ func (l *link) drop(p *pending) {
 		l.reading.streams--
 	}
 	l.wire.active.Add(-1)
-	if l.leaving && len(l.pending) == 0 {
-		go l.fail(fmt.Errorf("%w: the server has shut down", ErrConnection))
+	if l.leaving != nil && len(l.pending) == 0 {
+		go l.fail(l.leaving)
 	}
 }
 
@@ -496,14 +496,29 @@ func (l *link) frame(m socket.Message) error {
 }
 
 // goAway notes that the server wants no new calls.
-func (l *link) goAway() {
+func (l *link) goAway() { l.retire(fmt.Errorf("%w: the server is shutting down", ErrConnection)) }
+
+// broken is told that nothing can be sent any more. Of a server that has closed, what it
+// has answered before that may still be here: the reader comes to the end by itself.
+func (l *link) broken(err error) {
+	if err := fmt.Errorf("%w: %w", ErrConnection, err); errors.Is(err, socket.ErrPeerClosed) {
+		l.retire(err)
+	} else {
+		l.fail(err)
+	}
+}
+
+// retire takes no new calls, and ends the connection with the last of the others.
+func (l *link) retire(why error) {
 	l.mu.Lock()
 	l.cl.ready.CompareAndSwap(l, nil)
-	l.leaving = true
+	if l.leaving == nil {
+		l.leaving = why
+	}
 	empty := len(l.pending) == 0
 	l.mu.Unlock()
 	if empty {
-		go l.fail(fmt.Errorf("%w: the server has shut down", ErrConnection))
+		go l.fail(why)
 	}
 }
 

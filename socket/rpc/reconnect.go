@@ -158,7 +158,7 @@ func (cl *Client) current() (l *link, failures uint, err error) {
 	if l.err != nil {
 		return nil, 0, l.err
 	}
-	return nil, 0, fmt.Errorf("%w: the server is shutting down", ErrConnection)
+	return nil, 0, l.leaving
 }
 
 // state tells of a change.

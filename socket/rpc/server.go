@@ -158,7 +158,11 @@ func (s *Server) ServeConn(c *socket.Conn) {
 	if x.max <= 0 {
 		x.max = DefaultMaxCalls
 	}
-	x.wire.init(c, func(error) { cancel() }) // ends read
+	x.wire.init(c, func(err error) {
+		if !errors.Is(err, socket.ErrPeerClosed) { // or read comes to the end by itself
+			cancel()
+		}
+	})
 	setSpin(c)
 	c.SetMemory(freeMemory.take)
 	s.mu.Lock()
