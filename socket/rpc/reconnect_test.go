@@ -213,3 +213,17 @@ func TestRequestWithAClosedFile(t *testing.T) {
 	is.NoErr(cl.Close())
 	is.NoErr(s.Shutdown(soon(t)))
 }
+
+// A listener whose server is shut down before it serves is closed, too.
+func TestServeAfterShutdown(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := socket.Listen(path, nil)
+	is.NoErr(err)
+	defer l.Close()
+	s := testServer()
+	is.NoErr(s.Shutdown(soon(t)))
+	is.True(errors.Is(s.Serve(l), ErrClosed))
+	_, err = os.Lstat(path)
+	is.True(errors.Is(err, os.ErrNotExist))
+}

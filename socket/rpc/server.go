@@ -105,10 +105,11 @@ func (s *Server) HandleFunc(name string, f func(ctx context.Context, call *Call)
 }
 
 // Serve answers the calls of everyone whom l admits. It returns an error
-// wrapping ErrClosed after Shutdown, which closes l, or why accepting failed.
+// wrapping ErrClosed after Shutdown, and then l is closed, or why accepting failed.
 // Several listeners may be served at a time.
 func (s *Server) Serve(l *socket.Listener) error {
 	if !s.enlist(l) {
+		l.Close()
 		return ErrClosed
 	}
 	defer func() {
