@@ -15,6 +15,7 @@ type Job struct {
 	Consumers int    `json:"consumers,omitempty"`
 	Many      int    `json:"many,omitempty"`  // connections or queues between the two sides
 	Apart     bool   `json:"apart,omitempty"` // the two sides have a CPU each
+	Busy      bool   `json:"busy,omitempty"`  // beside programs that compute
 	Millis    int    `json:"millis"`          // for how long to measure
 	Dir       string `json:"dir,omitempty"`   // for sockets, removed afterwards; not in results
 	Name      string `json:"name,omitempty"`  // for objects in shared memory, removed afterwards; not in results

@@ -14,6 +14,7 @@ type Group struct {
 	Many                 int // connections or queues
 	Mechs                []string
 	Apart                bool   // the two sides are kept on a CPU each
+	Busy                 bool   // other programs compute, one on each CPU
 	Series               string // not empty: a column of the table of that name
 	Long                 bool   // left out with -short
 }
@@ -29,6 +30,9 @@ func (g Group) Key() string {
 	}
 	if g.Apart {
 		k += "-apart"
+	}
+	if g.Busy {
+		k += "-busy"
 	}
 	return fmt.Sprintf("%s/%d", k, g.Size)
 }
@@ -57,6 +61,9 @@ func (g Group) Title() string {
 	case g.Apart:
 		g.Apart = false
 		return g.Title() + ", a CPU for each side"
+	case g.Busy:
+		g.Busy = false
+		return g.Title() + ", beside programs that compute"
 	case g.Series != "":
 		return fmt.Sprintf("%s: %d", g.SeriesTitle(), g.column())
 	}
@@ -141,12 +148,16 @@ func groups() []Group {
 		"unixconn", "ospipe", "ospipe-raw", "boost-mq", "posix-mq"}
 	streams := []string{"c-unix", "c-pipe", "queue", "queue-in-place", "socket", "pipe", "pipe-raw", "unixconn", "ospipe", "ospipe-raw", "boost-mq"}
 	batched := []string{"c-ring", "c-unix", "c-pipe", "queue-batch", "socket-buffer", "pipe-buffer", "unixconn-buffer", "ospipe-buffer"}
+	busy := []string{"c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe", "rpc", "unixconn", "ospipe",
+		"boost-mq", "posix-mq", "sysv-msg", "py-connection", "net-rpc", "ttrpc", "drpc", "grpc"}
+	busyOneWay := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "socket", "pipe", "unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg"}
 	many := []string{"c-mpmc", "queue", "queue-lease", "boost-mq", "posix-mq", "sysv-msg", "py-queue"}
 	all := []Group{
 		{Work: Memory, Size: 64 << 10, Mechs: []string{"c-memcpy", "shm", "py-shm"}},
 		{Work: Memory, Size: 1 << 20, Mechs: []string{"c-memcpy", "shm", "py-shm"}},
 		{Work: PingPong, Size: 64, Mechs: trips},
 		{Work: PingPong, Size: 64, Apart: true, Mechs: apart},
+		{Work: PingPong, Size: 64, Busy: true, Mechs: busy},
 		{Work: PingPong, Size: 1 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 16 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 256 << 10, Mechs: longTrips, Long: true},
@@ -161,6 +172,7 @@ func groups() []Group {
 		{Work: Batched, Size: 64, Producers: 1, Consumers: 1, Mechs: batched},
 		{Work: OneWay, Size: 64, Producers: 1, Consumers: 1, Apart: true, Mechs: oneWayApart},
 		{Work: Batched, Size: 64, Producers: 1, Consumers: 1, Apart: true, Mechs: batched},
+		{Work: OneWay, Size: 64, Producers: 1, Consumers: 1, Busy: true, Mechs: busyOneWay},
 		{Work: OneWay, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: oneWay},
 		{Work: Batched, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: batched, Long: true},
 		{Work: OneWay, Size: 4 << 10, Producers: 1, Consumers: 1, Mechs: streams},

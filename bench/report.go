@@ -244,6 +244,9 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   and Boost's at least 16 entries and at most 1,024; Vyukov's ring 1,024 messages. POSIX
   queues hold 10 and those of System V 16 KiB, as the system has it: 1,024 messages of
   64 B were no faster.
+- *Beside programs that compute*: one for each CPU, with the same priority, for as long
+  as the repetition takes. The kernel lets one who was asleep go before them, and one
+  who has spun behind.
 - *Over the next of many*: all are open at a time, one goroutine of the server
   waits at each, and one round trip at a time goes over the next of them.
 - *One way to many consumers*: one producer; each message goes to one of them. With

@@ -142,6 +142,7 @@ func queueTargets() []target {
 		{what: "queue, 64 B, round trip, spinning, a CPU for each side, p50", value: p50("ping-pong-apart/64", "queue"), most: 300, format: timeText, floor: p50("ping-pong-apart/64", "c-ring"), floorName: "the ring in C", there: 130},
 		{what: "queue, 64 B, round trip, both sides asleep, p50, against a futex in C", value: ratio(p50("asleep/64", "queue"), p50("asleep/64", "c-futex")), most: 1.25, format: times},
 		{what: "queue, 64 B, round trip to a process that sleeps, p50, against a futex in C", value: ratio(p50("paced/64", "queue"), p50("paced/64", "c-futex")), most: 1.25, format: times},
+		{what: "queue, 64 B, round trip beside programs that compute, p50, against a futex in C", value: ratio(p50("ping-pong-busy/64", "queue"), p50("ping-pong-busy/64", "c-futex")), most: 1.25, format: times},
 		{what: "queue, 64 B, allocations of Put and GetInto", value: allocations("ping-pong/64", "queue"), most: 0, format: allocs},
 		{what: "queue, 64 B, allocations of Reserve and Lease", value: allocations("uncontended/64", "queue-local-in-place"), most: 0, format: allocs},
 		// "Does not collapse" has no figure; this is ours.
@@ -193,6 +194,8 @@ func rpcTargets() []target {
 		all = append(all, target{what: fmt.Sprintf("socket/rpc, %s, over the stream of a call, against the best peer", sizeText(size)),
 			value: ratio(rate(key, "rpc"), best(false, fastest(false, rate, key), rate(key, "drpc-gather"))), least: 1, format: times})
 	}
+	all = append(all, target{what: "socket/rpc, 64 B, round trip beside programs that compute: how many times faster than the best peer",
+		value: ratio(fastest(true, p50, "ping-pong-busy/64"), p50("ping-pong-busy/64", "rpc")), least: 1, format: times})
 	return append(all, target{what: "socket/rpc, 64 B, allocations of a call, the caller's side", value: allocations("ping-pong/64", "rpc"), most: 2, format: allocs})
 }
 

@@ -51,6 +51,8 @@ func runRole(role, spec string) error {
 	}
 	ready := sync.OnceFunc(func() { fmt.Println("ready") })
 	switch role {
+	case "compute":
+		return compute(j, ready)
 	case "drive":
 		res, err := drive(m, j)
 		if err != nil {
