@@ -120,6 +120,9 @@ func (cl *Client) again(ctx context.Context, req *Request, err error) bool {
 	if errors.As(err, &e) {
 		return e.Code == CodeShutdown // it was not even begun
 	}
+	if _, ok := err.(notBegun); ok {
+		return true
+	}
 	return req.Idempotent && errors.Is(err, ErrConnection)
 }
 
@@ -128,28 +131,36 @@ func (cl *Client) again(ctx context.Context, req *Request, err error) bool {
 // this moment, and before Close returns. It does not mean that the server carries it out:
 // it says nothing if it is busy or shutting down, or the policy denies the call.
 func (cl *Client) Notify(ctx context.Context, method string, req []byte) error {
-	l, err := cl.connected(ctx)
-	if err == nil {
-		err = l.notify(ctx, method, req)
+	for {
+		l, err := cl.connected(ctx)
+		if err == nil {
+			err = l.notify(ctx, method, req)
+		}
+		if err == nil {
+			return nil
+		}
+		if !cl.again(ctx, &Request{}, err) {
+			return callError(method, err)
+		}
 	}
-	if err != nil {
-		return callError(method, err)
-	}
-	return nil
 }
 
 // Stream begins a call that sends and takes messages. The stream must be
 // finished: by Recv up to io.EOF or an error, or by Close.
 func (cl *Client) Stream(ctx context.Context, method string, req []byte) (*Stream, error) {
-	l, err := cl.connected(ctx)
-	var s *Stream
-	if err == nil {
-		s, err = l.stream(ctx, method, req)
+	for {
+		l, err := cl.connected(ctx)
+		var s *Stream
+		if err == nil {
+			s, err = l.stream(ctx, method, req)
+		}
+		if err == nil {
+			return s, nil
+		}
+		if !cl.again(ctx, &Request{}, err) {
+			return nil, callError(method, err)
+		}
 	}
-	if err != nil {
-		return nil, callError(method, err)
-	}
-	return s, nil
 }
 
 // Close closes the connection. Calls under way fail with ErrClosed, also those that wait
@@ -233,12 +244,29 @@ func (l *link) usable() bool {
 	return l.err == nil && l.leaving == nil
 }
 
+// notBegun is the error of a call of which nothing was sent: the connection was found to
+// be lost, or about to end. Such a call is made again, on another one.
+type notBegun struct{ error }
+
+func (e notBegun) Unwrap() error { return e.error }
+
+// gone says why no call can begin. Precondition: mu is held.
+func (l *link) gone() error {
+	switch {
+	case l.err != nil:
+		return notBegun{l.err}
+	case l.leaving != nil:
+		return notBegun{l.leaving}
+	}
+	return nil
+}
+
 // enter registers a call.
 func (l *link) enter(p *pending) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err != nil {
-		return l.err
+	if err := l.gone(); err != nil {
+		return err
 	}
 	for {
 		l.next++
@@ -403,7 +431,7 @@ func (l *link) notify(ctx context.Context, method string, req []byte) error {
 	}
 	l.mu.Lock()
 	l.next++
-	id, err := l.next, l.err
+	id, err := l.next, l.gone()
 	l.mu.Unlock()
 	if err != nil {
 		return err

@@ -60,8 +60,9 @@ type ClientOptions struct {
 // Dial returns a client of the server at addr, at once. It connects with the
 // first call, and again with the next one after a connection was lost: a call
 // makes one attempt, or waits for that of another call, after a pause if earlier ones
-// failed, and an idempotent one as many as its context allows. The caller closes the
-// client.
+// failed, and an idempotent one as many as its context allows. A call that the server
+// refused since it shuts down, or of which nothing was sent, is made again in any case.
+// The caller closes the client.
 func Dial(addr string, o *ClientOptions) *Client {
 	if o == nil {
 		o = &ClientOptions{}

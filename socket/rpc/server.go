@@ -204,7 +204,8 @@ func (s *Server) end(x *session, err error) {
 }
 
 // Shutdown closes the listeners, asks clients for no new calls, lets those under
-// way finish, and closes the connections. When ctx ends first, the calls'
+// way finish, and closes the connections; a client that does not close its side keeps
+// it for a second. When ctx ends first, the calls'
 // contexts end, and Shutdown returns an error wrapping ctx.Err() without
 // waiting for handlers that ignore that. The server can't be used again.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -439,11 +440,20 @@ func (x *session) refuse() {
 }
 
 // drain says that no new calls are taken, and closes the connection when the
-// others have ended. Precondition: refuse was called.
+// others have ended and the client has closed its side. Precondition: refuse was called.
 func (x *session) drain() {
 	_ = x.wire.send(x.ctx, func(b []byte) []byte { return header{kind: kindGoAway}.append(b) }, nil)
 	x.running.Wait()
 	_ = x.wire.drain(x.ctx)
+	// Calls that are on their way must be refused, so that they can be made elsewhere. The
+	// client closes as soon as it knows; one that does not gets a little while.
+	linger := time.NewTimer(closeWait)
+	defer linger.Stop()
+	select {
+	case <-x.gone:
+	case <-x.ctx.Done():
+	case <-linger.C:
+	}
 	x.cancel() // ends read
 }
 

@@ -264,7 +264,8 @@ func (w *wire) ended() error {
 	return w.err
 }
 
-// closeWait is for how long a client's Close waits for its peer to take what was sent.
+// closeWait is for how long a client's Close waits for its peer to take what was sent, and a
+// server's Shutdown for a client to close.
 const closeWait = time.Second
 
 // finish takes nothing more, and gives what it has to the peer, if that makes room soon.
