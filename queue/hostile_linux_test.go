@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
+	"github.com/matryer/is"
 	"golang.org/x/sys/unix"
 )
 
@@ -64,5 +66,24 @@ func TestFullFileSystem(t *testing.T) {
 		if err := q.TryPut(make([]byte, 20000)); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A directory that may not be searched is no sign of a queue in it.
+func TestCreateWithoutPermission(t *testing.T) {
+	is := is.New(t)
+	dir := filepath.Join(t.TempDir(), "closed")
+	is.NoErr(os.Mkdir(dir, 0))
+	if os.Geteuid() == 0 { // root's threads can do without
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		_, err := unix.SetfsuidRetUid(12345)
+		is.NoErr(err)
+		defer unix.SetfsuidRetUid(0)
+	}
+	for _, o := range []*Options{{Capacity: 1, MaxMessage: 8}, {Capacity: 1, MaxMessage: 8, MaxAttempts: 1}} {
+		_, err := Create(filepath.Join(dir, "q"), o)
+		is.True(errors.Is(err, os.ErrPermission))
+		is.True(!errors.Is(err, os.ErrExist))
 	}
 }

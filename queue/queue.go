@@ -147,6 +147,13 @@ func create(name string, o *Options) (*Queue, error) {
 // exists reports whether the name is taken; if that can't be found out, it says
 // so: nothing is removed on a guess.
 func exists(obj string) (bool, error) {
+	if strings.Contains(obj, "/") { // permission may be wanting for the file, or to look
+		_, err := os.Lstat(obj)
+		if errors.Is(err, os.ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, err
+	}
 	reg, err := shm.OpenReader(obj, nil)
 	switch {
 	case err == nil:
