@@ -579,10 +579,7 @@ func (l *link) fail(err error) {
 	for _, p := range lost {
 		p.finish(result{err: err})
 	}
-	l.cl.mu.Lock()
-	current := l.cl.link == l
-	l.cl.mu.Unlock()
-	if current && !errors.Is(err, ErrClosed) {
-		l.cl.state(Down, err)
+	if !errors.Is(err, ErrClosed) {
+		l.cl.lost(l, err)
 	}
 }

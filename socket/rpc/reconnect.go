@@ -169,6 +169,26 @@ func (cl *Client) state(s State, err error) {
 	}
 	cl.stateMu.Lock()
 	defer cl.stateMu.Unlock()
+	cl.tell(s, err)
+}
+
+// lost tells that l was, unless there is another one by now, which may have been told.
+func (cl *Client) lost(l *link, err error) {
+	if cl.o.OnState == nil {
+		return
+	}
+	cl.stateMu.Lock()
+	defer cl.stateMu.Unlock()
+	cl.mu.Lock()
+	current := cl.link == l
+	cl.mu.Unlock()
+	if current {
+		cl.tell(Down, err)
+	}
+}
+
+// tell is state for the holder of stateMu.
+func (cl *Client) tell(s State, err error) {
 	if cl.last == Closed {
 		return
 	}

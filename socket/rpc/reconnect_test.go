@@ -7,6 +7,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -226,4 +228,54 @@ func TestServeAfterShutdown(t *testing.T) {
 	is.True(errors.Is(s.Serve(l), ErrClosed))
 	_, err = os.Lstat(path)
 	is.True(errors.Is(err, os.ErrNotExist))
+}
+
+// The loss of a connection that is noticed while the next one is made is not told after
+// that: the last state is always the true one.
+func TestStatesInOrder(t *testing.T) {
+	is := is.New(t)
+	s := testServer()
+	var mu sync.Mutex
+	var states []State
+	var lose func()
+	cl := Dial("", &ClientOptions{
+		Dial: dialPairs(s.ServeConn),
+		OnState: func(s State, _ error) {
+			mu.Lock()
+			defer mu.Unlock()
+			states = append(states, s)
+			if s == Connecting && lose != nil {
+				lose()
+			}
+		},
+	})
+	defer cl.Close()
+	_, err := cl.Call(soon(t), "/echo", nil)
+	is.NoErr(err)
+	for range 200 {
+		old := cl.link
+		ctx, cancel := context.WithCancel(soon(t))
+		held := make(chan error, 1)
+		go func() { _, err := cl.Call(ctx, "/wait", nil); held <- err }()
+		eventually(t, "it waits", func() bool { return old.wire.active.Load() == 1 })
+		old.goAway()
+		told := make(chan bool)
+		lose = func() {
+			go func() { old.fail(ErrConnection); close(told) }()
+			<-held
+			for range 100 { // fail is about to tell
+				runtime.Gosched()
+			}
+		}
+		_, err := cl.Call(soon(t), "/echo", nil)
+		is.NoErr(err)
+		<-told
+		cancel()
+		mu.Lock()
+		last := states[len(states)-1]
+		mu.Unlock()
+		is.Equal(last, Ready)
+	}
+	is.NoErr(cl.Close())
+	is.NoErr(s.Shutdown(soon(t)))
 }
