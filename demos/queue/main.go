@@ -58,6 +58,8 @@ func parent(ctx context.Context, items string) error {
 	}
 	defer queue.Remove(q.Name())
 	defer q.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	producer := exec.CommandContext(ctx, self, "produce", q.Name(), items)
 	consumer := exec.CommandContext(ctx, self, "consume", q.Name())
 	for _, cmd := range []*exec.Cmd{producer, consumer} {
@@ -66,9 +68,14 @@ func parent(ctx context.Context, items string) error {
 			return err
 		}
 	}
+	consumed := make(chan error, 1)
+	go func() {
+		consumed <- consumer.Wait()
+		cancel() // without it a producer would wait for room for ever
+	}()
 	produced := producer.Wait()
 	closed := q.CloseWrite() // the consumer ends once it has everything
-	return errors.Join(produced, closed, consumer.Wait())
+	return errors.Join(produced, closed, <-consumed)
 }
 
 func produce(ctx context.Context, name, items string) error {

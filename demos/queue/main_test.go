@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ipcctl/ipc/queue"
 )
@@ -40,6 +44,47 @@ func TestQueue(t *testing.T) {
 	refused(t, exec.Command(demo, "many"), `"many" items`)
 	refused(t, exec.Command(demo, "a", "b"), "usage")
 	refused(t, exec.Command(demo, "consume", "nothing-there"), "nothing-there")
+}
+
+// Whichever of the two is killed, the demo ends, and its queue is gone.
+func TestKilled(t *testing.T) {
+	demo := program(t)
+	for _, victim := range []string{"producer", "consumer"} {
+		t.Run(victim, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // bounds a hang
+			defer cancel()
+			cmd := exec.CommandContext(ctx, demo, "1000000000")
+			cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its children too
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			killed := false
+			for lines := bufio.NewScanner(out); lines.Scan(); { // whoever prints must not wait for us
+				if pid := 0; !killed && strings.HasPrefix(lines.Text(), victim) {
+					fmt.Sscanf(lines.Text(), victim+" %d", &pid)
+					p, err := os.FindProcess(pid)
+					if err == nil {
+						err = p.Kill()
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					killed = true
+				}
+			}
+			if err := cmd.Wait(); err == nil || ctx.Err() != nil {
+				t.Errorf("it ended with %v (%v), want a failure of its own", err, ctx.Err())
+			}
+			if q, err := queue.Open(fmt.Sprintf("demo-%d", cmd.Process.Pid), nil); err == nil {
+				q.Close()
+				t.Error("the queue is left behind")
+			}
+		})
+	}
 }
 
 // program builds the demo once for a test.
