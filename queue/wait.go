@@ -166,19 +166,20 @@ func (r *ring) follows(w *worker, n uint32, looks int) bool {
 // Preconditions: try does not wait for a lane as a lease needs it, which others may
 // keep for long.
 func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) error {
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-q.done:
-		return os.ErrClosed
+	if err := q.takeTurn(ctx, s); err != nil {
+		return err
 	}
-	defer func() { <-s.turn }()
+	mine := true
+	defer func() {
+		if mine {
+			<-s.turn
+		}
+	}()
 	if err := q.pin(); err != nil {
 		return err
 	}
 	defer q.unpin()
-	for {
+	for slept := false; ; slept = true {
 		if err := try(true); !waitable(err) {
 			return err
 		}
@@ -191,9 +192,28 @@ func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) e
 		if _, err := q.lookAround(); err != nil {
 			return err
 		}
+		if slept { // in vain: what there is may do for the next, who wants less or something else
+			<-s.turn
+			if err := q.takeTurn(ctx, s); err != nil {
+				mine = false
+				return err
+			}
+		}
 		if err := q.sleep(ctx, s, try); err != errRetry {
 			return err
 		}
+	}
+}
+
+// takeTurn waits until no other goroutine of this handle waits in the front of s.
+func (q *Queue) takeTurn(ctx context.Context, s *side) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-q.done:
+		return os.ErrClosed
 	}
 }
 
