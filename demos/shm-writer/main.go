@@ -37,6 +37,9 @@ func run() error {
 	// Whoever ends us by a signal still finds the segment removed.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it, a terminal that is closed sends it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 
 	segment, err := shm.Create("", len(message), nil)
 	if err != nil {

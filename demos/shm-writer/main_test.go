@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ipcctl/ipc/shm"
@@ -18,8 +20,12 @@ func TestWriter(t *testing.T) {
 	for name, end := range map[string]func(cmd *exec.Cmd, in io.Writer){
 		"enter":  func(_ *exec.Cmd, in io.Writer) { in.Write([]byte("\n")) },
 		"signal": func(cmd *exec.Cmd, _ io.Writer) { cmd.Process.Signal(os.Interrupt) },
+		"hangup": func(cmd *exec.Cmd, _ io.Writer) { cmd.Process.Signal(syscall.SIGHUP) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "hangup" && signal.Ignored(syscall.SIGHUP) {
+				t.Skip("this test runs under nohup, so the demo ignores it too")
+			}
 			cmd := exec.Command(demo, "hello", "there")
 			in, err := cmd.StdinPipe()
 			if err != nil {
