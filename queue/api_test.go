@@ -229,12 +229,12 @@ func TestDeadLettersPlace(t *testing.T) {
 			is.NoErr(os.WriteFile("q", []byte("another"), 0o600))
 			return q
 		}, []string{"q"}},
-		"descriptor": {func(is *is.I, q *Queue) *Queue {
+		"descriptor": {func(is *is.I, _ *Queue) *Queue {
 			f, err := os.OpenFile("q", os.O_RDWR, 0)
 			is.NoErr(err)
 			defer f.Close()
 			is.NoErr(os.Rename("q", "r"))
-			q, err = FromFile(f)
+			q, err := FromFile(f)
 			is.NoErr(err)
 			return q
 		}, []string{"r"}},
