@@ -17,7 +17,7 @@ import (
 
 // Request is a call with all that can be said about it.
 type Request struct {
-	Method string
+	Method string // as Server.Handle has it, 1 to MaxMethodLen bytes
 	Data   []byte
 	Files  []*os.File // stay the caller's
 
@@ -35,7 +35,8 @@ type Request struct {
 	Timeout time.Duration
 
 	// Idempotent allows the client to make the call again, on a new
-	// connection, when one was lost before the reply came.
+	// connection, when one was lost before the reply came or could not be made:
+	// until Timeout or the context ends it, for ever if neither does.
 	Idempotent bool
 }
 
@@ -129,7 +130,8 @@ func (cl *Client) again(ctx context.Context, req *Request, err error) bool {
 // Notify makes a one-way call: there is no reply, and no error but that the
 // request could not be sent. Nil means that it goes out, soon if others are sending at
 // this moment, and before Close returns. It does not mean that the server carries it out:
-// it says nothing if it is busy or shutting down, or the policy denies the call.
+// it says nothing if it is busy or shutting down, or the policy denies the call. The
+// context of the handler ends with the connection, as that of any call does.
 func (cl *Client) Notify(ctx context.Context, method string, req []byte) error {
 	for {
 		l, err := cl.connected(ctx)
@@ -145,8 +147,10 @@ func (cl *Client) Notify(ctx context.Context, method string, req []byte) error {
 	}
 }
 
-// Stream begins a call that sends and takes messages. The stream must be
-// finished: by Recv up to io.EOF or an error, or by Close.
+// Stream begins a call that sends and takes messages. The end of ctx ends the whole
+// call, and its deadline is the handler's. The stream must be finished: by Recv up to
+// io.EOF or an error, or by Close, which may follow in any case. A refusal, as of a method that
+// there is not, is the error of Recv; a stream that was begun is not made again.
 func (cl *Client) Stream(ctx context.Context, method string, req []byte) (*Stream, error) {
 	for {
 		l, err := cl.connected(ctx)

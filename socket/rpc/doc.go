@@ -7,9 +7,9 @@
 //     else, and holds no more memory than its window and one message.
 //   - The handler knows from the kernel who calls ([Call.Peer]); a policy
 //     decides for each method before it runs.
-//   - A panic in a handler is that call's error. Shutdown lets calls finish.
-//   - A call is sent again after a lost connection only if it was declared
-//     idempotent.
+//   - A panic in a handler is that call's error. Shutdown lets calls finish, and
+//     refuses others so that a client makes them elsewhere.
+//   - A call that may have begun is sent again only if it was declared idempotent.
 //
 // Not guaranteed: that a call whose connection was lost has not been carried
 // out. Calls of one client start in order and run concurrently. Methods that

@@ -20,7 +20,7 @@ const (
 	CodeNotFound Code = 4 // no such method; wraps os.ErrNotExist
 	CodeDenied   Code = 5 // the policy denies it; wraps os.ErrPermission
 	CodeInvalid  Code = 6 // the request can't be understood; wraps os.ErrInvalid
-	CodeBusy     Code = 7 // too many calls at once
+	CodeBusy     Code = 7 // too many calls at once; nothing was done, and the client does not try again
 	CodeShutdown Code = 8 // the server takes no new calls; nothing was done; not for handlers
 	CodePanic    Code = 9 // the handler panicked, or has ended its goroutine
 )
@@ -59,8 +59,9 @@ func (e *Error) Unwrap() error {
 }
 
 var (
-	// ErrConnection says that the connection was lost, or that there was none:
-	// whether the call was carried out is unknown.
+	// ErrConnection says that the connection was lost, or that none could be made:
+	// in the first case whether the call was carried out is unknown. It comes with
+	// the error of package socket, which says why.
 	ErrConnection = errors.New("rpc: no connection")
 
 	// ErrClosed says that Client.Close or Server.Shutdown was called. It wraps

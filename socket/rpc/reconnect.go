@@ -38,8 +38,9 @@ func (s State) String() string {
 
 // ClientOptions are what a client can be told.
 type ClientOptions struct {
-	// Dial makes each connection. Nil: socket.Dial to the client's address, with
-	// the options Socket.
+	// Dial makes each connection, for the call that needs it and while ctx allows;
+	// the end of ctx means nothing to the connection. Nil: socket.Dial to the
+	// client's address, with the options Socket.
 	Dial func(ctx context.Context) (*socket.Conn, error)
 
 	// Socket has policy, authentication and limits; it is of no use beside Dial.

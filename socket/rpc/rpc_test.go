@@ -655,6 +655,12 @@ func TestHandlePanicsOnNonsense(t *testing.T) {
 			s.HandleFunc(name, func(context.Context, *Call) ([]byte, error) { return nil, nil })
 		}()
 	}
+	defer func() {
+		if recover() == nil {
+			t.Error("HandleFunc did not panic without a function")
+		}
+	}()
+	s.HandleFunc("/nil", nil)
 }
 
 func TestAllocationsPerCall(t *testing.T) {

@@ -26,7 +26,8 @@ const DefaultMaxCalls = 1024
 
 // Handler answers calls of a method.
 //
-// Serve returns the reply, or an error, preferably an [*Error]. Of others the
+// Serve returns the reply, which nobody may change from then on, or an error,
+// preferably an [*Error]. Of others the
 // caller gets the text, with CodeDeadline, CodeCanceled or CodeDenied if they wrap
 // context.DeadlineExceeded, context.Canceled or os.ErrPermission, and otherwise
 // CodeUnknown. ctx ends when the caller gives up, its deadline passes, its
@@ -56,8 +57,9 @@ type Server struct {
 	// after the other. It must not block.
 	Refused func(acl.Subject, error)
 
-	// MaxCalls limits the calls of one connection that run at once; further
-	// ones get CodeBusy. Zero means DefaultMaxCalls.
+	// MaxCalls limits the calls of one connection that run at once, one-way ones
+	// included, and those whose caller has given up until their handler returns;
+	// further ones get CodeBusy. Zero means DefaultMaxCalls.
 	MaxCalls int
 
 	// Logger is told of panics and of peers that break the protocol. Nil:
@@ -84,7 +86,7 @@ type method struct {
 // Handle makes h answer calls of the method name, such as "/app.Orders/Get"
 // (patterns of a policy go by the slashes). It may be called while the server
 // serves. It panics on an empty name, one of more than MaxMethodLen bytes, and one
-// that is taken.
+// that is taken, and a nil handler.
 func (s *Server) Handle(name string, h Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,6 +103,9 @@ func (s *Server) Handle(name string, h Handler) {
 
 // HandleFunc is Handle for a function.
 func (s *Server) HandleFunc(name string, f func(ctx context.Context, call *Call) ([]byte, error)) {
+	if f == nil {
+		s.Handle(name, nil)
+	}
 	s.Handle(name, HandlerFunc(f))
 }
 
@@ -490,7 +495,7 @@ func (c *Call) Method() string { return c.method.name }
 // Peer returns who calls, as the kernel told when the connection was made.
 func (c *Call) Peer() acl.Subject { return c.x.peer }
 
-// OneWay reports whether nobody waits for the reply.
+// OneWay reports whether nobody waits for the reply: what Serve returns goes nowhere.
 func (c *Call) OneWay() bool { return c.flags&flagOneWay != 0 }
 
 // ReuseData lets the memory that Data is in be used again, once the handler has
