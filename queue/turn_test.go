@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/ipcctl/ipc/shm/shmsync"
 	"github.com/matryer/is"
 )
 
@@ -81,4 +84,53 @@ func TestLeaseBehindGet(t *testing.T) {
 		is.NoErr(q.Put(ctx, []byte("c")))
 		is.NoErr(<-got)
 	})
+}
+
+// sleeper is a heap's backing that sleeps until it is woken, and then calls woken.
+type sleeper struct {
+	*heapBacking
+	woken func()
+}
+
+func (s sleeper) Wait(ctx context.Context, w *atomic.Uint32, old uint32, _ time.Duration) error {
+	err := s.heapBacking.Wait(ctx, w, old, 0)
+	s.woken()
+	return err
+}
+
+// A handle that is woken for a message and cannot take it, because it is closed or has no
+// lane for a lease, wakes the next.
+func TestWokenInVainWakesTheNext(t *testing.T) {
+	for what, c := range map[string]struct {
+		wait func(ctx context.Context, q *Queue) error
+		bar  func(q *Queue) // the way of q to the message
+	}{
+		"closed":  {func(ctx context.Context, q *Queue) error { _, err := q.Get(ctx); return err }, func(q *Queue) { q.Close() }},
+		"no lane": {func(ctx context.Context, q *Queue) error { _, err := q.Lease(ctx); return err }, func(q *Queue) { q.takeSpare() }},
+	} {
+		t.Run(what, func(t *testing.T) {
+			is := is.New(t)
+			ctx := patient(t)
+			h, err := newHeap(&Options{Capacity: 4, MaxMessage: 8, Lanes: 4})
+			is.NoErr(err)
+			open := func(woken func(q *Queue)) (q *Queue) {
+				q = opened(t)(newQueue("heap", sleeper{&heapBacking{shmsync.NewWaitSet(), h}, func() { woken(q) }}))
+				return q
+			}
+			first := open(c.bar)
+			second, producer := open(func(*Queue) {}), open(func(*Queue) {})
+			ended, cancel := context.WithCancel(ctx)
+			failed := make(chan error, 1)
+			go func() { failed <- c.wait(ended, first) }()
+			sleeps(ctx, is, producer, 0)
+			got := make(chan error, 1)
+			go func() { _, err := second.Get(ctx); got <- err }()
+			sleeps(ctx, is, producer, 1)
+			is.NoErr(producer.Put(ctx, []byte("m")))
+			is.NoErr(<-got)
+			is.NoErr(ctx.Err()) // not for its end
+			cancel()
+			is.True(<-failed != nil)
+		})
+	}
 }

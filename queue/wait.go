@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -165,7 +166,7 @@ func (r *ring) follows(w *worker, n uint32, looks int) bool {
 // else. It ends with ctx, with Close, and with the removal of the queue.
 // Preconditions: try does not wait for a lane as a lease needs it, which others may
 // keep for long.
-func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) error {
+func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) (err error) {
 	if err := q.takeTurn(ctx, s); err != nil {
 		return err
 	}
@@ -179,6 +180,11 @@ func (q *Queue) await(ctx context.Context, s *side, try func(spin bool) error) e
 		return err
 	}
 	defer q.unpin()
+	defer func() {
+		if err == ErrBusy || errors.Is(err, os.ErrClosed) { // another can take what this was woken for
+			q.wakeNext(s.line)
+		}
+	}()
 	for slept := false; ; slept = true {
 		if err := try(true); !waitable(err) {
 			return err
@@ -227,6 +233,13 @@ func (q *Queue) wakeOne(line int) {
 	if armed.Load() != 0 {
 		q.r.notify(line, q.os.wake)
 	}
+}
+
+// wakeNext is wakeOne outside of an operation.
+func (q *Queue) wakeNext(line int) {
+	var err error
+	defer q.guard(debug.SetPanicOnFault(true), &err)
+	q.wakeOne(line)
 }
 
 // ended returns ctx.Err(), for nothing if ctx can't end.
