@@ -64,7 +64,7 @@ func (w *wire) sendData(ctx context.Context, f *outflow, id uint32, msg []byte, 
 
 // sendSpent is sendData when there is credit for the message.
 func (w *wire) sendSpent(ctx context.Context, b *burst, id uint32, msg []byte, files []*os.File, goesOn bool) error {
-	head := header{kind: kindData, id: id}
+	head := header{kind: kindData, aux: uint16(len(files)), id: id}
 	if goesOn && len(files) == 0 && len(msg) <= maxCopied && w.idle() {
 		b.frame = append(head.append(b.frame[:0]), msg...)
 		err := w.c.SendBuffered(ctx, b.frame)

@@ -122,3 +122,56 @@ func TestReplyFilesOfAStreamThatIsClosed(t *testing.T) {
 	_, err = f.Stat()
 	is.NoErr(err)
 }
+
+// A receiver that wants no files, from whom the system keeps them, still gives back what
+// they took of the window.
+func TestFilesThatNobodyWants(t *testing.T) {
+	is := is.New(t)
+	s := testServer()
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	b.Configure(&socket.ConnOptions{MaxFiles: -1})
+	go s.ServeConn(b)
+	cl := NewClient(a)
+	defer cl.Close()
+	st, err := cl.Stream(soon(t), "/upper", nil)
+	is.NoErr(err)
+	defer st.Close()
+	f := devNull(t)
+	for range 3 * initialWindow / fileCost {
+		err := st.Send(soon(t), []byte("x"), f)
+		if errors.Is(err, os.ErrPermission) {
+			t.Skip("here the system refuses them:", err)
+		}
+		is.NoErr(err)
+		m, err := st.Recv(soon(t))
+		is.NoErr(err)
+		is.Equal(string(m.Data), "X")
+	}
+}
+
+// A reply with files for a caller that wants none arrives without them, or is an error where
+// the system refuses to send it, and not one that looks like the policy's.
+func TestReplyFilesThatNobodyWants(t *testing.T) {
+	is := is.New(t)
+	s := &Server{}
+	s.HandleFunc("/file", func(_ context.Context, c *Call) ([]byte, error) {
+		f, err := os.Open(os.DevNull)
+		c.ReplyFiles = append(c.ReplyFiles, f)
+		return []byte("x"), err
+	})
+	a, b, err := socket.Pair()
+	is.NoErr(err)
+	a.Configure(&socket.ConnOptions{MaxFiles: -1})
+	go s.ServeConn(b)
+	cl := NewClient(a)
+	defer cl.Close()
+	data, err := cl.Call(soon(t), "/file", nil)
+	var e *Error
+	if errors.As(err, &e) {
+		is.Equal(e.Code, CodeUnknown)
+	} else {
+		is.NoErr(err)
+		is.Equal(string(data), "x")
+	}
+}

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -45,6 +46,13 @@ func newInflow() *inflow { return &inflow{window: initialWindow, wake: make(chan
 // cost is what a message of n bytes, with so many files, takes of the window.
 func cost(n, files int) int { return n + messageCost + files*fileCost }
 
+// costOf is the cost of a message whose data is a whole frame. The frame says how many files
+// the sender has paid for: the system may have kept them from a receiver that wants none.
+func costOf(m socket.Message) int {
+	sent := int(binary.BigEndian.Uint16(m.Data[2:]))
+	return cost(len(m.Data)-headerLen, max(len(m.Files), sent))
+}
+
 // push takes over m, whose data is a whole frame. It fails if the peer exceeds its
 // window, or goes on after the end.
 func (f *inflow) push(m socket.Message) error {
@@ -58,7 +66,7 @@ func (f *inflow) push(m socket.Message) error {
 		m.Close()
 		return nil
 	}
-	f.window -= cost(len(m.Data)-headerLen, len(m.Files))
+	f.window -= costOf(m)
 	f.queue = append(f.queue, m)
 	notify(f.wake)
 	return nil
@@ -97,7 +105,7 @@ func (f *inflow) take(ctx context.Context, w *wire, buf []byte) (m socket.Messag
 			m = f.queue[0]
 			f.queue[0] = socket.Message{}
 			f.queue = f.queue[1:]
-			if f.freed += cost(len(m.Data)-headerLen, len(m.Files)); f.freed >= initialWindow/2 {
+			if f.freed += costOf(m); f.freed >= initialWindow/2 {
 				credit, f.freed = f.freed, 0
 				f.window += credit
 			}

@@ -569,7 +569,8 @@ func (c *Call) answer(reply []byte, e *Error) {
 	c.x.mu.Unlock()
 	if !c.OneWay() {
 		if err := c.x.end(c, reply, e); err != nil && e == nil && c.x.ctx.Err() == nil {
-			_ = c.x.end(c, nil, asError(err)) // it is too long, or has a file that is closed
+			// It is too long, or has a file that is closed or that the caller's system refuses.
+			_ = c.x.end(c, nil, &Error{CodeUnknown, err.Error()})
 		}
 	}
 	c.x.wire.active.Add(-1)

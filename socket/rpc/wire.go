@@ -20,7 +20,7 @@ type kind uint8
 
 const (
 	kindCall   kind = 1 // aux: length of the method's name; payload: timeout, method, data
-	kindData   kind = 2 // payload: one message of the stream
+	kindData   kind = 2 // aux: number of its descriptors; payload: one message of the stream
 	kindEnd    kind = 3 // aux: Code; payload: the reply, or the error's text
 	kindCredit kind = 4 // payload: uint32, bytes that may be sent in addition
 	kindCancel kind = 5
