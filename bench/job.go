@@ -1,5 +1,10 @@
 package main
 
+import (
+	"context"
+	"time"
+)
+
 // Job is one repetition of one measurement, as its processes are told.
 //
 //	coordinator ──▶ driver ──▶ server                      round trips
@@ -13,12 +18,22 @@ type Job struct {
 	Size      int    `json:"size"` // of a message in bytes; for decisions, the number of rules
 	Producers int    `json:"producers,omitempty"`
 	Consumers int    `json:"consumers,omitempty"`
-	Many      int    `json:"many,omitempty"`  // connections or queues between the two sides
-	Apart     bool   `json:"apart,omitempty"` // the two sides have a CPU each
-	Busy      bool   `json:"busy,omitempty"`  // beside programs that compute
-	Millis    int    `json:"millis"`          // for how long to measure
-	Dir       string `json:"dir,omitempty"`   // for sockets, removed afterwards; not in results
-	Name      string `json:"name,omitempty"`  // for objects in shared memory, removed afterwards; not in results
+	Many      int    `json:"many,omitempty"`     // connections or queues between the two sides
+	Apart     bool   `json:"apart,omitempty"`    // the two sides have a CPU each
+	Busy      bool   `json:"busy,omitempty"`     // beside programs that compute
+	Deadline  bool   `json:"deadline,omitempty"` // each call has one
+	Millis    int    `json:"millis"`             // for how long to measure
+	Dir       string `json:"dir,omitempty"`      // for sockets, removed afterwards; not in results
+	Name      string `json:"name,omitempty"`     // for objects in shared memory, removed afterwards; not in results
+}
+
+// context is that of a call: one that does not end, or one of the call's own with a
+// deadline that it does not meet.
+func (j *Job) context() (context.Context, context.CancelFunc) {
+	if !j.Deadline {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Minute)
 }
 
 // Work is what the processes do.

@@ -137,6 +137,8 @@ func rpcPing(spin, reuse bool) *pinger {
 				return callReusing(cl, j.Size), nil
 			}
 			return func(msg []byte) error {
+				ctx, cancel := j.context()
+				defer cancel()
 				got, err := cl.Call(ctx, "/bench/Echo", msg)
 				return sameLength(got, msg, err)
 			}, nil

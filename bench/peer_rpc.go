@@ -78,6 +78,8 @@ var grpcPing = &pinger{
 		}
 		return func(msg []byte) error {
 			var got []byte
+			ctx, cancel := j.context()
+			defer cancel()
 			err := cl.Invoke(ctx, "/bench.Echo/Echo", &msg, &got)
 			return sameLength(got, msg, err)
 		}, nil
@@ -112,6 +114,8 @@ var ttrpcPing = &pinger{
 		cl := ttrpc.NewClient(c)
 		return func(msg []byte) error {
 			req, got := wrapperspb.BytesValue{Value: msg}, new(wrapperspb.BytesValue)
+			ctx, cancel := j.context()
+			defer cancel()
 			err := cl.Call(ctx, "bench.Echo", "Echo", &req, got)
 			return sameLength(got.Value, msg, err)
 		}, nil
@@ -170,6 +174,8 @@ var drpcPing = &pinger{
 		return func(msg []byte) error {
 			c := <-free
 			var got []byte
+			ctx, cancel := j.context()
+			defer cancel()
 			err := c.Invoke(ctx, "/bench.Echo/Echo", drpcCodec{}, &msg, &got)
 			free <- c
 			return sameLength(got, msg, err)

@@ -14,6 +14,7 @@ type Group struct {
 	Many                 int // connections or queues
 	Mechs                []string
 	Apart                bool   // the two sides are kept on a CPU each
+	Deadline             bool   // of each call
 	Busy                 bool   // other programs compute, one on each CPU
 	Series               string // not empty: a column of the table of that name
 	Long                 bool   // left out with -short
@@ -33,6 +34,9 @@ func (g Group) Key() string {
 	}
 	if g.Busy {
 		k += "-busy"
+	}
+	if g.Deadline {
+		k += "-deadline"
 	}
 	return fmt.Sprintf("%s/%d", k, g.Size)
 }
@@ -64,6 +68,9 @@ func (g Group) Title() string {
 	case g.Busy:
 		g.Busy = false
 		return g.Title() + ", beside programs that compute"
+	case g.Deadline:
+		g.Deadline = false
+		return g.Title() + ", each call with a deadline"
 	case g.Series != "":
 		return fmt.Sprintf("%s: %d", g.SeriesTitle(), g.column())
 	}
@@ -158,6 +165,7 @@ func groups() []Group {
 		{Work: PingPong, Size: 64, Mechs: trips},
 		{Work: PingPong, Size: 64, Apart: true, Mechs: apart},
 		{Work: PingPong, Size: 64, Busy: true, Mechs: busy},
+		{Work: PingPong, Size: 64, Deadline: true, Mechs: []string{"rpc", "ttrpc", "drpc", "grpc"}, Long: true},
 		{Work: PingPong, Size: 1 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 16 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 256 << 10, Mechs: longTrips, Long: true},
@@ -196,6 +204,7 @@ func groups() []Group {
 	}
 	all = append(all,
 		Group{Work: InFlight, Size: 64, Mechs: calls},
+		Group{Work: InFlight, Size: 64, Deadline: true, Mechs: []string{"rpc", "ttrpc", "drpc", "grpc"}},
 		Group{Work: InFlight, Size: 1 << 10, Mechs: calls, Long: true},
 		Group{Work: InFlight, Size: 64 << 10, Mechs: append([]string{"rpc-reuse"}, calls...), Long: true},
 		Group{Work: Streamed, Size: 64, Producers: 1, Consumers: 1, Mechs: calledStreams},

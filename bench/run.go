@@ -76,7 +76,7 @@ func (r *runner) round(ctx context.Context, t Table, rep int, place string) erro
 			continue // it does not work: once is enough
 		}
 		rec := Record{Rep: rep + 1, Load: load()}
-		rec.Job = Job{Mech: name, Work: t.Work, Size: t.Size, Producers: t.Producers, Consumers: t.Consumers, Many: t.Many, Apart: t.Apart, Busy: t.Busy, Millis: t.millis(r.millis)}
+		rec.Job = Job{Mech: name, Work: t.Work, Size: t.Size, Producers: t.Producers, Consumers: t.Consumers, Many: t.Many, Apart: t.Apart, Deadline: t.Deadline, Busy: t.Busy, Millis: t.millis(r.millis)}
 		record := func(is try, instead bool) error {
 			rec := rec
 			rec.Res, rec.Cores, rec.Stolen, rec.Grown, rec.Instead = is.res, is.cores, is.stolen, is.grown, instead
