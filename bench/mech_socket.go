@@ -146,6 +146,18 @@ func rpcPing(spin, reuse bool) *pinger {
 	}
 }
 
+// rpcTimeout tells the deadline in the request, without a context for each call.
+var rpcTimeout = &pinger{
+	serve: rpcPing(false, false).serve,
+	dial: func(j *Job) (func([]byte) error, error) {
+		cl := rpc.Dial(socketPath(j), &rpc.ClientOptions{Socket: &socket.DialOptions{Conn: connOptions(false)}})
+		return func(msg []byte) error {
+			got, err := cl.Do(ctx, &rpc.Request{Method: "/bench/Echo", Data: msg, Timeout: time.Minute})
+			return sameLength(got.Data, msg, err)
+		}, nil
+	},
+}
+
 // callReusing calls with requests whose buffers are used again, one for each call that
 // is under way.
 func callReusing(cl *rpc.Client, size int) func([]byte) error {

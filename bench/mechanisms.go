@@ -45,6 +45,7 @@ var mechanisms = map[string]*mechanism{
 	"rpc":            {label: "socket/rpc", ping: rpcPing(false, false), many: manyCalls(rpcPing(false, false)), flow: rpcStream(false)},
 	"rpc-spin":       {label: "socket/rpc, Spin 50 us", ping: rpcPing(true, false)},
 	"rpc-reuse":      {label: "socket/rpc, memory goes round", ping: rpcPing(false, true), flow: rpcStream(true)},
+	"rpc-timeout":    {label: "socket/rpc, Request.Timeout", ping: rpcTimeout},
 	"acl":            {label: "acl.Policy.Check", local: aclDecide},
 
 	"unixconn":             {label: "net.UnixConn, length prefix", kind: Peer, ping: unixStream.ping(), many: manyUnixConns, flow: unixStream.flow(false)},

@@ -165,7 +165,7 @@ func groups() []Group {
 		{Work: PingPong, Size: 64, Mechs: trips},
 		{Work: PingPong, Size: 64, Apart: true, Mechs: apart},
 		{Work: PingPong, Size: 64, Busy: true, Mechs: busy},
-		{Work: PingPong, Size: 64, Deadline: true, Mechs: []string{"rpc", "ttrpc", "drpc", "grpc"}, Long: true},
+		{Work: PingPong, Size: 64, Deadline: true, Mechs: []string{"rpc-timeout", "rpc", "ttrpc", "drpc", "grpc"}, Long: true},
 		{Work: PingPong, Size: 1 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 16 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 256 << 10, Mechs: longTrips, Long: true},
@@ -204,7 +204,7 @@ func groups() []Group {
 	}
 	all = append(all,
 		Group{Work: InFlight, Size: 64, Mechs: calls},
-		Group{Work: InFlight, Size: 64, Deadline: true, Mechs: []string{"rpc", "ttrpc", "drpc", "grpc"}},
+		Group{Work: InFlight, Size: 64, Deadline: true, Mechs: []string{"rpc-timeout", "rpc", "ttrpc", "drpc", "grpc"}},
 		Group{Work: InFlight, Size: 1 << 10, Mechs: calls, Long: true},
 		Group{Work: InFlight, Size: 64 << 10, Mechs: append([]string{"rpc-reuse"}, calls...), Long: true},
 		Group{Work: Streamed, Size: 64, Producers: 1, Consumers: 1, Mechs: calledStreams},

@@ -253,7 +253,8 @@ func (r *Report) writeConditions(p func(string, ...any)) {
   16 consumers and more a repetition takes four times as long.
 - *Calls in flight*: %d goroutines calling; drpc has a connection for each of
   them, the others one connection for all.
-- *Each call with a deadline*: of a minute, which it does not meet. Other calls, and all
+- *Each call with a deadline*: of a minute, which it does not meet, in a context that is
+  made for the call, or for ours in the request. Other calls, and all
   of net/rpc, which knows none, have no context that ends: ours pay for one only where
   there is one, gRPC always.
 - *Over the stream of a call*: the producer calls once and sends, the consumer's

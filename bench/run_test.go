@@ -217,7 +217,7 @@ func TestEveryKindOfWork(t *testing.T) {
 	r := &runner{scratch: t.TempDir(), reps: 1, millis: 1, patience: time.Minute, records: &out, progress: &progress}
 	_, _, err = r.run(t.Context(), plan(false, regexp.MustCompile(
 		"(asleep/64/queue|paced/64/queue|connections-10/64/(socket|rpc|unixconn|ttrpc)|queues-10/64/queue|consumers-4/64/queue|"+
-			"in-flight-deadline/64/(rpc|grpc)|relay/16777216/(relay|relay-socket|copy|iocopy-socket)|uncontended/64/(go-chan|queue-local-in-place)|memcpy/65536/shm|"+
+			"in-flight-deadline/64/(rpc|rpc-timeout|grpc)|relay/16777216/(relay|relay-socket|copy|iocopy-socket)|uncontended/64/(go-chan|queue-local-in-place)|memcpy/65536/shm|"+
 			"objects/65536/(shm|file|socket|fifo|pipe|queue|net|mkfifo)|one-way-1x1/4096/.*pipe-raw|idle/1000/(shm|queue)-idle)$|objects/65536/.*-object$")))
 	is.NoErr(err)
 	for line := range strings.Lines(out.String()) {
