@@ -59,7 +59,7 @@ func init() {
 		return err
 	}
 	roles["recv os"] = func(args []string) error {
-		r := nonblocking(3)
+		r := bufio.NewReader(nonblocking(3))
 		var buf []byte
 		for range atoi(args[0]) {
 			var err error
@@ -92,14 +92,14 @@ func init() {
 		}
 	}
 	roles["pong os"] = func([]string) error {
-		r, w := nonblocking(3), nonblocking(4)
+		r, w := bufio.NewReader(nonblocking(3)), prefixed{w: nonblocking(4)}
 		var buf []byte
 		for {
 			var err error
 			if buf, err = readPrefixed(r, buf); err != nil {
 				return nil
 			}
-			if err = writePrefixed(w, buf); err != nil {
+			if err = w.send(buf); err != nil {
 				return err
 			}
 		}
@@ -126,13 +126,24 @@ func nonblocking(fd int) *os.File {
 	return f
 }
 
-// writePrefixed and readPrefixed are what people write on os.Pipe: a length and
-// the bytes, one write for both, and io.ReadFull.
-func writePrefixed(w *os.File, msg []byte) error {
-	buf := make([]byte, 4+len(msg))
-	binary.BigEndian.PutUint32(buf, uint32(len(msg)))
-	copy(buf[4:], msg)
-	_, err := w.Write(buf)
+// prefixed and readPrefixed are what people write on os.Pipe: a length and the bytes, one
+// write for both unless they are long, and a bufio.Reader.
+type prefixed struct {
+	w     *os.File
+	frame []byte // reused
+}
+
+func (p *prefixed) send(msg []byte) error {
+	p.frame = binary.BigEndian.AppendUint32(p.frame[:0], uint32(len(msg)))
+	if len(msg) < 64<<10 {
+		p.frame = append(p.frame, msg...)
+		_, err := p.w.Write(p.frame)
+		return err
+	}
+	if _, err := p.w.Write(p.frame); err != nil {
+		return err
+	}
+	_, err := p.w.Write(msg)
 	return err
 }
 
@@ -255,8 +266,9 @@ func BenchmarkMessagesOtherProcess(b *testing.B) {
 		})
 		b.Run(size.name+"/os.Pipe", func(b *testing.B) {
 			oneWay(b, size.n, "recv os", func(b *testing.B, c *child, n int) error {
+				w := prefixed{w: c.w}
 				for range n {
-					if err := writePrefixed(c.w, p); err != nil {
+					if err := w.send(p); err != nil {
 						return err
 					}
 				}
@@ -310,10 +322,11 @@ func BenchmarkPingPongOtherProcess(b *testing.B) {
 		})
 		b.Run(size.name+"/os.Pipe", func(b *testing.B) {
 			c := startChild(b, "pong os")
+			r, w := bufio.NewReader(c.r), prefixed{w: c.w}
 			var buf []byte
 			run(b, size.n, func() (err error) {
-				if err = writePrefixed(c.w, p); err == nil {
-					buf, err = readPrefixed(c.r, buf)
+				if err = w.send(p); err == nil {
+					buf, err = readPrefixed(r, buf)
 				}
 				return err
 			})
