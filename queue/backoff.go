@@ -6,7 +6,8 @@ import "time"
 // lets one who was asleep go before those who compute, for what it has not used. One who
 // spins has used it: when it gives the processor away, it waits until the others have had
 // all of theirs, some milliseconds, while to sleep for the message would have taken a
-// hundredth of that. So who loses the processor time and again sleeps at once for a
+// hundredth of that. (Unless those who have it are others of its own side, at work on the
+// queue: see passed.) So who loses the processor time and again sleeps at once for a
 // while, and for twice as long each time. (A single loss says little: on a virtual machine
 // it may be the whole processor that was away.) One goroutine at a time uses it; the zero
 // value is ready.

@@ -73,13 +73,19 @@ func (s *side) spin(slot *atomic.Uint64, old slotWord, armed *atomic.Uint32) boo
 		}
 		since := startSpan()
 		yield()
-		if since.long() {
+		if since.long() && !s.passed(old, slotWord(slot.Load())) {
 			s.backoff.lost(time.Now())
 			break
 		}
 	}
 	s.luck.Store(luck / 2)
 	return slot.Load() != uint64(old)
+}
+
+// passed reports whether others of this side have used a slot meanwhile, whose word was old
+// and is now. Then it is they who have the processor, and it is in good hands.
+func (s *side) passed(old, now slotWord) bool {
+	return now.lap() != old.lap() && (s.line == offNotEmpty || now.filled())
 }
 
 // Who has just met others at a slot would meet them again at the next one, and to take
