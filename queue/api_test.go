@@ -2,7 +2,6 @@ package queue
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipcctl/ipc/shm"
 	"github.com/matryer/is"
 )
 
@@ -658,46 +658,29 @@ var openOrCreateChild = registerChild("open-or-create", func(args []string) erro
 func TestCreateOvertaken(t *testing.T) {
 	is := is.New(t)
 	path := filepath.Join(t.TempDir(), "q")
-	done := make(chan bool)
-	opener := make(chan bool)
-	go func() { // opens the queue as soon as it is there, and keeps it until the next round
-		defer close(opener)
-		for {
-			q, err := Open(path, nil)
-			select {
-			case <-done:
-				if err == nil {
-					q.Close()
-				}
-				return
-			default:
-			}
-			if err == nil {
-				for !q.os.removed() {
-					runtime.Gosched()
-				}
-				q.Close()
-			}
-		}
-	}()
-	busy := false
-	for ctx := patient(t); !busy && ctx.Err() == nil; {
-		q, err := Create(path, &Options{Capacity: 1, MaxMessage: 8, Lanes: 1, MaxAttempts: 1})
-		if busy = errors.Is(err, ErrBusy); busy {
-			_, err = os.Stat(path)
-			_, deadErr := os.Stat(DeadName(path))
-			err = cmp.Or(err, deadErr)
-		} else if err == nil {
-			q.Close()
-		}
-		removed := os.Remove(path)
+	g, err := (&Options{Capacity: 1, MaxMessage: 8, Lanes: 1, MaxAttempts: 1}).plan()
+	is.NoErr(err)
+	for _, taken := range []bool{true, false} { // create, and somebody in the middle of it
+		made, err := createDead(path, g, 0)
 		is.NoErr(err)
-		is.NoErr(removed)
-	}
-	close(done)
-	<-opener
-	if !busy {
-		t.Skip("nobody was so quick")
+		is.True(made)
+		reg, err := shm.Create(path, g.size, &shm.Options{Init: g.init, File: true})
+		is.NoErr(err)
+		if taken {
+			opened(t)(Open(path, nil))
+		} else {
+			is.NoErr(os.Truncate(path, 1)) // what else can go wrong
+		}
+		_, err = adopt(path, path, reg, made)
+		is.Equal(errors.Is(err, ErrBusy), taken)
+		is.True(err != nil)
+		for _, name := range []string{path, DeadName(path)} {
+			_, err := os.Stat(name)
+			is.Equal(err == nil, taken)
+		}
+		if taken {
+			is.NoErr(Remove(path))
+		}
 	}
 }
 

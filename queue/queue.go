@@ -95,8 +95,8 @@ func wrap(op, name string, err error) error {
 // error here (ENOSPC) and never later. It returns os.ErrExist if the name is
 // taken, as by an earlier run: Open or Remove that one. An invalid name (ErrName)
 // or option is refused before anything is made, and so is MaxAttempts beside a
-// dead-letter queue of another MaxMessage or another user. With ErrBusy the queue was made, and others
-// were so quick to open it that they have every lane.
+// dead-letter queue of another MaxMessage or another user. With ErrBusy the queue
+// was made, and others were so quick to open it that they have every lane.
 func Create(name string, o *Options) (*Queue, error) {
 	q, err := create(name, o)
 	return q, wrap("create", name, err)
@@ -134,8 +134,14 @@ func create(name string, o *Options) (*Queue, error) {
 		}
 		return nil, err
 	}
+	return adopt(name, obj, reg, made)
+}
+
+// adopt opens the queue that create has made, and removes it if that fails, with its dead
+// letters if they were made, too. With ErrBusy others have opened it already, and use it.
+func adopt(name, obj string, reg *shm.Region, made bool) (*Queue, error) {
 	q, err := attach(name, reg, true)
-	if err != nil && !errors.Is(err, ErrBusy) { // else others have opened it already, and use it
+	if err != nil && !errors.Is(err, ErrBusy) {
 		shm.Remove(obj)
 		if made {
 			removeDead(name)
@@ -209,9 +215,9 @@ func open(name string) (*Queue, error) {
 // program calls that takes up the queue of its last run. Of several that call it at the
 // same time, one makes the queue. A queue that exists keeps the options that it was made
 // with (see Cap and MaxMessage), and is open or closed for writing as it was left. It may
-// be another user's: File().Stat tells. Errors
-// are those of Open and Create; os.ErrNotExist is about the directory of a path. Invalid
-// options are refused in either case.
+// be another user's: File().Stat tells. Errors are those of Open and Create;
+// os.ErrNotExist is about the directory of a path. Invalid options are refused in either
+// case.
 func OpenOrCreate(name string, o *Options) (*Queue, error) {
 	if _, err := o.plan(); err != nil {
 		return nil, wrap("create", name, err)
