@@ -198,10 +198,13 @@ func TestWatchUnderLoad(t *testing.T) {
 		told.Add(1)
 	})
 	var stop atomic.Bool
-	var wg sync.WaitGroup
+	var wg, begun sync.WaitGroup
 	var decisions [8]int
+	begun.Add(len(decisions))
 	for i := range decisions {
 		wg.Go(func() {
+			began := sync.OnceFunc(begun.Done)
+			defer began()
 			for !stop.Load() {
 				p := w.Policy()
 				put, get := p.Check(Subject{UID: 1}, "put", "queue:a"), p.Check(Subject{UID: 1}, "get", "queue:a")
@@ -214,10 +217,12 @@ func TestWatchUnderLoad(t *testing.T) {
 					return
 				}
 				decisions[i]++
+				began()
 				runtime.Gosched() // eight that never wait would keep the writer from its turn
 			}
 		})
 	}
+	begun.Wait() // on a busy machine, all swaps take less than it may take one of them to begin
 	for i := 1; i <= swaps; i++ {
 		replace(t, path, text(i))
 		is.NoErr(w.Reload()) // beside the notices, which do the same
