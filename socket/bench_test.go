@@ -60,6 +60,7 @@ func benchServe(path string, serve func(*Conn, []byte) []byte) {
 	if os.Getenv("SOCKET_BENCH_BUFFER") != "" {
 		o.Conn.WriteBuffer = 4 << 20
 	}
+	o.Conn.SharedBuffer = maxShared // for those who offer it
 	l, err := Listen(path, o)
 	if err != nil {
 		panic(err)
@@ -141,7 +142,9 @@ func BenchmarkPingPongOtherProcess(b *testing.B) {
 		spin.Spin = 50 * time.Microsecond
 		large := benchOptions
 		large.WriteBuffer = 4 << 20
-		for kind, o := range map[string]ConnOptions{"sleeping": benchOptions, "spinning": spin, "large-buffer": large} {
+		shared := benchOptions
+		shared.SharedBuffer = 256 << 10
+		for kind, o := range map[string]ConnOptions{"sleeping": benchOptions, "spinning": spin, "large-buffer": large, "shared": shared} {
 			b.Run(name+"/"+kind, func(b *testing.B) {
 				c := benchPeer(b, "bench-echo", o)
 				msg, buf := pattern(size), make([]byte, size)
@@ -195,7 +198,9 @@ func BenchmarkStreamOtherProcess(b *testing.B) {
 		name := fmt.Sprintf("%dB", size)
 		large := benchOptions
 		large.WriteBuffer = 4 << 20
-		for kind, o := range map[string]ConnOptions{"buffered": benchOptions, "buffered-large": large} {
+		shared := benchOptions
+		shared.SharedBuffer = 256 << 10
+		for kind, o := range map[string]ConnOptions{"buffered": benchOptions, "buffered-large": large, "buffered-shared": shared} {
 			b.Run(name+"/"+kind, func(b *testing.B) {
 				c := benchPeer(b, "bench-sink", o)
 				msg := pattern(size)
@@ -210,18 +215,20 @@ func BenchmarkStreamOtherProcess(b *testing.B) {
 				benchDrain(b, c)
 			})
 		}
-		b.Run(name+"/each", func(b *testing.B) {
-			c := benchPeer(b, "bench-sink", benchOptions)
-			msg := pattern(size)
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := c.Send(context.Background(), msg); err != nil {
-					b.Fatal(err)
+		for kind, o := range map[string]ConnOptions{"each": benchOptions, "each-shared": shared} {
+			b.Run(name+"/"+kind, func(b *testing.B) {
+				c := benchPeer(b, "bench-sink", o)
+				msg := pattern(size)
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := c.Send(context.Background(), msg); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-			benchDrain(b, c)
-		})
+				benchDrain(b, c)
+			})
+		}
 		b.Run(name+"/net.UnixConn", func(b *testing.B) {
 			uc := unixConn(b, benchPeer(b, "bench-net-sink", benchOptions).NetConn().(*netConn))
 			buf := make([]byte, size+4)

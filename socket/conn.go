@@ -39,6 +39,8 @@ type Conn struct {
 	closed  atomic.Bool
 	onClose func() // told once, after the descriptor is closed
 
+	shared atomic.Pointer[shared] // nil: the stream goes over the socket
+
 	pinMu sync.Mutex
 	pin   *acl.Process
 }
@@ -79,7 +81,7 @@ func (c *Conn) configure(o *ConnOptions) {
 	c.out.fw = frame.NewWriter(&c.out, c.opts.MaxMessage)
 	_ = c.control(func(fd uintptr) {
 		// Both are offers: a system that declines works as well, only less so.
-		sysPassRights(int(fd), c.opts.MaxFiles > 0)
+		sysPassRights(int(fd), c.opts.MaxFiles > 0 || c.opts.SharedBuffer > 0)
 		if c.out.grown = c.opts.WriteBuffer > 0; c.out.grown {
 			sysWriteBuffer(int(fd), c.opts.WriteBuffer)
 		}
@@ -190,11 +192,15 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	c.out.over.Store(true)
+	if s := c.shared.Load(); s != nil {
+		s.end()
+	}
 	err := c.desc.Load().close()
 	lately.conn.CompareAndSwap(c, nil)
 	c.in.gate.forget()
 	c.out.gate.forget()
 	c.in.closeFiles()
+	c.unshare()
 	c.out.held.release()
 	c.pinMu.Lock()
 	if c.pin != nil {
@@ -223,6 +229,9 @@ func (c *Conn) cause(err error) error {
 // belongs to the socket and not to the descriptor, so close c afterwards
 // without using it again. The caller closes the File.
 func (c *Conn) File() (*os.File, error) {
+	if c.Shared() {
+		return nil, opError("file", c.addr, fmt.Errorf("its messages are in shared memory: %w", errors.ErrUnsupported))
+	}
 	var dup int
 	var derr error
 	err := c.control(func(fd uintptr) { dup, derr = sysDupBlocking(int(fd)) })
@@ -282,6 +291,9 @@ func Pair() (*Conn, *Conn, error) {
 	if err != nil {
 		a.Close()
 		return nil, nil, opError("pair", "pair", err)
+	}
+	if sharedByDefault > 0 {
+		_ = a.share(context.Background())
 	}
 	return a, b, nil
 }

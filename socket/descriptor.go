@@ -167,7 +167,9 @@ func (c *Conn) move(bells bool) error {
 	}
 	c.desc.Store(d)
 	c.in.gate.move(d.setReadDeadline)
-	c.out.gate.move(d.setWriteDeadline)
+	if s := c.shared.Load(); s == nil || !s.out.on { // else it waits elsewhere
+		c.out.gate.move(d.setWriteDeadline)
+	}
 	old.close()
 	if c.closed.Load() { // Close may have met the old one
 		d.close()

@@ -79,7 +79,12 @@ func dial(ctx context.Context, addr string, o *DialOptions) (*Conn, error) {
 		return nil, err
 	}
 	r := newRule(addr, "create", o.Policy, o.Allow)
-	if err = r.check(c.peer); err == nil && len(o.AuthKey) > 0 {
+	if err = r.check(c.peer); err == nil && c.opts.SharedBuffer > 0 {
+		if err = c.share(ctx); errors.Is(err, errors.ErrUnsupported) {
+			err = nil
+		}
+	}
+	if err == nil && len(o.AuthKey) > 0 {
 		limit := o.HandshakeTimeout
 		if limit <= 0 {
 			limit = DefaultHandshakeTimeout

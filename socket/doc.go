@@ -12,6 +12,8 @@
 //   - Every call that can wait takes a context and ends with it; an
 //     interrupted call tears no message.
 //   - Sending and receiving allocate nothing in steady state (RecvInto).
+//   - All of that holds as well through memory that both processes share,
+//     several times as fast ([ConnOptions].SharedBuffer, Linux).
 //
 // Not guaranteed: that the peer has processed what Send delivered to the
 // kernel. Nothing is encrypted: the kernel carries it, and root can read it.

@@ -180,7 +180,7 @@ func newListener(fd int, addr string, own ownership, opts ListenOptions) (*Liste
 	l.door = door{max: opts.MaxConns, maxPerUID: opts.MaxConnsPerUID, byUID: map[uint32]int{}}
 	var err error
 	if l.raw, err = l.file.SyscallConn(); err == nil {
-		sysPassRights(fd, opts.Conn.MaxFiles >= 0)
+		sysPassRights(fd, opts.Conn.MaxFiles >= 0 || opts.Conn.orDefault().SharedBuffer > 0)
 		l.extras = sysNoExtras(fd)
 		err = l.reserve.open()
 	}

@@ -72,7 +72,7 @@ func openFiles() map[string]string {
 	return open
 }
 
-// leaks reports the descriptors and goroutines that tests left behind. Those
+// leaks reports the descriptors, mappings and goroutines that tests left behind. Those
 // of connections that a peer has just closed may still be on their way out.
 func leaks(before map[string]string) int {
 	var left string
@@ -82,6 +82,9 @@ func leaks(before map[string]string) int {
 			if before[fd] == "" {
 				left += fmt.Sprintf("left open: descriptor %s, %s\n", fd, to)
 			}
+		}
+		if maps, err := os.ReadFile("/proc/self/maps"); err == nil && strings.Contains(string(maps), "memfd:ipc-socket") {
+			left += "left mapped: memory shared with a peer\n"
 		}
 		buf := make([]byte, 1<<20)
 		stacks := string(buf[:runtime.Stack(buf, true)])

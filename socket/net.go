@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -38,6 +39,7 @@ func (n netListener) Addr() net.Addr { return &net.UnixAddr{Name: n.l.addr, Net:
 // earlier call matters any more. Flush first what SendBuffered has taken: it
 // would go out between the bytes of the stream, and NetConn may wait for it.
 // Afterwards c's own Send and Recv must not be used; closing either closes both.
+// With ConnOptions.SharedBuffer there is no such stream: Read and Write return errors.
 func (c *Conn) NetConn() net.Conn {
 	// A context that came twice is still watched, that of the handshake for
 	// one, and acts by the descriptor's deadline.
@@ -65,11 +67,17 @@ func (n *netConn) Read(p []byte) (int, error) {
 	if early, ok := n.c.in.early(p); ok {
 		return early, nil
 	}
+	if n.c.Shared() {
+		return 0, n.shared("read")
+	}
 	k, err := n.c.desc.Load().file.Read(p)
 	return k, n.wrap("read", err)
 }
 
 func (n *netConn) Write(p []byte) (int, error) {
+	if n.c.Shared() {
+		return 0, n.shared("write")
+	}
 	k, err := n.c.desc.Load().file.Write(p)
 	return k, n.wrap("write", err)
 }
@@ -87,6 +95,10 @@ func (n *netConn) wrap(op string, err error) error {
 		err = os.NewSyscallError(op, e)
 	}
 	return &net.OpError{Op: op, Net: "unix", Addr: n.RemoteAddr(), Err: err}
+}
+
+func (n *netConn) shared(op string) error {
+	return &net.OpError{Op: op, Net: "unix", Addr: n.RemoteAddr(), Err: fmt.Errorf("a stream in shared memory: %w", errors.ErrUnsupported)}
 }
 
 func (n *netConn) Close() error         { return n.c.Close() }

@@ -59,6 +59,22 @@ type ConnOptions struct {
 	// asked. Zero: the system's default, and 512 KiB from the first time that
 	// it was full of long messages or of many short ones.
 	WriteBuffer int
+
+	// SharedBuffer sends messages through memory that both processes map, instead
+	// of through the kernel: many bytes in each direction. Short messages are then
+	// tens of times faster, as long as both sides have a CPU, and long ones twice.
+	// Everything else is as before: identity, policy, descriptors, limits, the end.
+	// 256 KiB is plenty; it is rounded up to a power of two.
+	//
+	// Dial offers it, and a listener accepts offers of up to as much as it says
+	// itself; it goes on to serve who offers nothing. So both must say so, as with an
+	// AuthKey: a peer that does not, or a Python, takes the offer for a broken frame.
+	// Where the system has no memory that is safe to share, on anything but Linux,
+	// messages go through the kernel.
+	//
+	// With it, Recv polls for 50 microseconds at most where Spin is zero, and each side
+	// has one more descriptor.
+	SharedBuffer int
 }
 
 func (o *ConnOptions) orDefault() ConnOptions {
@@ -68,6 +84,9 @@ func (o *ConnOptions) orDefault() ConnOptions {
 	}
 	if c.MaxMessage <= 0 {
 		c.MaxMessage = DefaultMaxMessage
+	}
+	if c.SharedBuffer == 0 {
+		c.SharedBuffer = sharedByDefault
 	}
 	switch {
 	case c.MaxFiles == 0:

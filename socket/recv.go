@@ -176,7 +176,7 @@ func (in *inbound) Read(p []byte) (int, error) {
 		return 0, in.failed
 	}
 	in.p = p
-	for {
+	for !in.ready() {
 		err := in.c.desc.Load().read(in.attempt)
 		in.spin.woken()
 		if err == nil {
@@ -195,6 +195,16 @@ func (in *inbound) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return in.n, nil
+}
+
+// ready reports whether there was something in the ring.
+func (in *inbound) ready() bool {
+	s := in.ring()
+	if s == nil {
+		return false
+	}
+	in.take(s)
+	return in.err != syscall.EAGAIN
 }
 
 // interrupted says why a wait ended without anything to read; nil means that
@@ -222,10 +232,13 @@ func (in *inbound) interrupted(err error) error {
 // it again when there may be something.
 func (in *inbound) try(fd uintptr) bool {
 	in.receive(int(fd))
-	if in.err != syscall.EAGAIN {
+	if s := in.ring(); s != nil && in.err == syscall.EAGAIN {
+		in.fetch(s, int(fd))
+	}
+	if in.err != syscall.EAGAIN || in.poll(int(fd)) {
 		return true
 	}
-	if in.poll(int(fd)) {
+	if s := in.ring(); s != nil && in.listen(s, int(fd)) {
 		return true
 	}
 	in.prepareWait()
@@ -237,7 +250,7 @@ func (in *inbound) try(fd uintptr) bool {
 func (in *inbound) poll(fd int) bool {
 	limit := time.Duration(in.c.spin.Load())
 	much := in.most >= longMessage
-	if limit == 0 && (much || in.fr.InFrame()) {
+	if limit == 0 && (much || in.fr.InFrame() || in.ring() != nil) {
 		limit = spinLong
 	}
 	if limit <= 0 {
@@ -253,6 +266,9 @@ func (in *inbound) poll(fd int) bool {
 	if budget > 0 {
 		in.c.out.flushNow() // the peer may be waiting for it
 		found = in.spin.poll(budget, func() bool {
+			if s := in.ring(); s != nil && !s.glance(&in.err) {
+				return in.err != syscall.EAGAIN
+			}
 			in.receive(fd)
 			return in.err != syscall.EAGAIN
 		})
@@ -297,29 +313,69 @@ func (in *inbound) waitUntil() time.Time {
 
 // receive reads once without waiting, into in.p.
 func (in *inbound) receive(fd int) {
-	if in.c.opts.MaxFiles == 0 {
+	if s := in.ring(); s != nil {
+		in.take(s)
+		return
+	}
+	if in.c.opts.MaxFiles == 0 && in.c.opts.SharedBuffer <= 0 {
 		in.n, in.err = sysRead(fd, in.p)
 		if in.n > 0 {
 			in.advance()
 		}
 		return
 	}
-	if in.control == nil {
-		in.control = make([]byte, sysControlLen(in.c.opts.MaxFiles))
-	}
 	var ctl control
 	if in.c.hot.Load() {
-		in.n, ctl, in.err = sysRecvHot(fd, in.p, in.control)
+		in.n, ctl, in.err = sysRecvHot(fd, in.p, in.controlRoom())
 	} else {
-		in.n, ctl, in.err = sysRecv(fd, in.p, in.control)
+		in.n, ctl, in.err = sysRecv(fd, in.p, in.controlRoom())
 	}
-	if in.n <= 0 {
+	if s := in.c.shared.Load(); s != nil && in.enterRing(s, ctl) {
+		ctl = control{}
+	}
+	switch {
+	case in.n > 0 && in.pos == 0 && isOffer(in.p[:in.n]):
+		in.takeOffer(ctl)
+	case in.n > 0:
+		if ctl.length > 0 || ctl.truncated {
+			in.accept(ctl)
+		}
+		in.advance()
 		return
 	}
-	if ctl.length > 0 || ctl.truncated {
-		in.accept(ctl)
+	s := in.c.shared.Load()
+	switch {
+	case s == nil:
+	case s.in.on: // from here on
+		in.take(s)
+	case in.n == 0 && in.err == nil, in.err == syscall.ECONNRESET:
+		in.err = s.lastWord(fd, in.err)
 	}
-	in.advance()
+}
+
+// takeOffer accepts the offer of shared memory that was read, or ends the connection.
+func (in *inbound) takeOffer(ctl control) {
+	files := parseFiles(in.control[:ctl.length])
+	err := errNoDescriptors
+	if len(files) == offerFiles || !ctl.truncated {
+		err = in.c.takeOffer(in.p[:in.n], files)
+	}
+	in.n, in.err = 0, err
+	if err != nil {
+		in.fail(0, err)
+	}
+}
+
+// controlRoom returns room for the descriptors that may come with a read.
+func (in *inbound) controlRoom() []byte {
+	if in.control == nil {
+		room := in.c.opts.MaxFiles
+		if in.c.opts.SharedBuffer > 0 {
+			room = max(room, offerFiles)
+		}
+		in.control = make([]byte, sysControlLen(room))
+	}
+	return in.control
 }
 
 // advance notes a read of n bytes.
@@ -331,22 +387,26 @@ func (in *inbound) advance() {
 // accept keeps the descriptors that came with the bytes just read, or closes
 // them if they are more than we take.
 func (in *inbound) accept(ctl control) {
-	files := parseFiles(in.control[:ctl.length])
 	at := in.pos
 	if controlAtEnd {
 		at += int64(in.n) - 1
 	}
+	in.keep(at, parseFiles(in.control[:ctl.length]), ctl.truncated)
+}
+
+// keep keeps files for the message that has stream offset at, or closes them. cut says
+// that there were more.
+func (in *inbound) keep(at int64, files []*os.File, cut bool) {
 	switch {
-	case ctl.truncated && len(files) < in.c.opts.MaxFiles: // not for want of room for them
+	case in.c.opts.MaxFiles == 0: // unwanted, and this kernel did not refuse them
+		closeFiles(files)
+	case cut && len(files) < in.c.opts.MaxFiles: // not for want of room for them
 		closeFiles(files)
 		in.fail(at, errNoDescriptors)
-		return
-	case ctl.truncated || in.unclaimed()+len(files) > 2*in.c.opts.MaxFiles:
+	case cut || in.unclaimed()+len(files) > 2*in.c.opts.MaxFiles:
 		closeFiles(files)
 		in.fail(at, ErrTooManyFiles)
-		return
-	}
-	if len(files) > 0 {
+	case len(files) > 0:
 		in.batches = append(in.batches, batch{at, files})
 	}
 }
@@ -393,6 +453,9 @@ func (in *inbound) closeFiles() {
 		closeFiles(b.files)
 	}
 	in.batches = nil
+	if s := in.c.shared.Load(); s != nil {
+		s.in.forget()
+	}
 	in.fr = frame.NewReader(closedReader{}, 0)
 }
 

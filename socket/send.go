@@ -113,6 +113,7 @@ type outbound struct {
 	attempt func(fd uintptr) bool // out.try, bound once
 	spin    spinner
 
+	sent  int64 // bytes of the stream, over the socket
 	held  heldFiles
 	grown bool // the kernel's buffer is as large as it gets
 
@@ -290,6 +291,16 @@ func (out *outbound) Write(p []byte) (int, error) { return out.WriteVector(p, ni
 // for room, no longer than the call's context allows.
 func (out *outbound) WriteVector(p, q []byte) (int, error) {
 	out.writes++
+	if s := out.c.shared.Load(); s != nil {
+		return out.writeShared(s, p, q)
+	}
+	n, err := out.writeSocket(p, q)
+	out.sent += int64(n)
+	return n, err
+}
+
+// writeSocket is WriteVector by the socket.
+func (out *outbound) writeSocket(p, q []byte) (int, error) {
 	out.long = len(p)+len(q) >= longMessage
 	done := 0
 	for done < len(p)+len(q) {

@@ -83,6 +83,9 @@ func benchConn() (o socket.ConnOptions) {
 	if os.Getenv("RPC_BENCH_SPIN") != "" {
 		o.Spin = 50 * time.Microsecond
 	}
+	if os.Getenv("RPC_BENCH_SHARED") != "" {
+		o.SharedBuffer = 256 << 10
+	}
 	return o
 }
 
@@ -107,10 +110,9 @@ func benchServer(b *testing.B, name string) string {
 func BenchmarkUnaryOtherProcess64B(b *testing.B) {
 	ctx := context.Background()
 	req := make([]byte, 64)
-	for _, spin := range []string{"", "1"} {
-		name := map[string]string{"": "sleeping", "1": "spinning"}[spin]
+	for _, name := range []string{"as is", "RPC_BENCH_SPIN", "RPC_BENCH_SHARED"} {
 		b.Run(name, func(b *testing.B) {
-			b.Setenv("RPC_BENCH_SPIN", spin)
+			b.Setenv(name, "1")
 			cl := Dial(benchServer(b, "server"), &ClientOptions{Socket: &socket.DialOptions{Wait: true, Conn: benchConn()}})
 			defer cl.Close()
 			call := func() {

@@ -12,10 +12,8 @@ import (
 	"time"
 
 	"github.com/matryer/is"
-	"golang.org/x/sys/unix"
 
 	"github.com/ipcctl/ipc/socket"
-	"github.com/ipcctl/ipc/socket/frame"
 )
 
 // A message behind the end of a stream is the sender's error, and no reason
@@ -90,19 +88,16 @@ func TestStreamSendOfTooMuch(t *testing.T) {
 // clog fills the connection until it has no room left for a single frame.
 func clog(t *testing.T, c *socket.Conn) {
 	t.Helper()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	filler := frame.Append(nil, []byte("filler"))
-	var werr error
-	for werr == nil {
-		if err := raw.Control(func(fd uintptr) { _, werr = unix.Write(int(fd), filler) }); err != nil {
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		err := c.Send(ctx, []byte("filler"))
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			return
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if werr != unix.EAGAIN {
-		t.Fatal(werr)
 	}
 }
 

@@ -1,0 +1,358 @@
+//go:build linux && !ipcportable
+
+package socket
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+	"golang.org/x/sys/unix"
+
+	"github.com/ipcctl/ipc/socket/frame"
+)
+
+// A process is killed, or stopped, at every step of the protocol. Its peer gets what was
+// sent before, whole and in order, and then the end; or it waits, as long as it likes.
+
+var _ = func() bool {
+	helpers["shared-victim"] = sharedVictim
+	return true
+}()
+
+const victimRounds = 400
+
+// victimMessage is message i of either direction, and how many descriptors it has.
+func victimMessage(i int) (msg []byte, files int) {
+	msg = binary.BigEndian.AppendUint32(nil, uint32(i))
+	msg = append(msg, pattern(i*37%6000)...)
+	if i%7 == 3 {
+		files = 1 + i%2
+	}
+	return msg, files
+}
+
+// sharedVictim sends messages on the connection that it dials, or accepts, and takes those
+// of its peer, until it gives itself the signal args[3] at step args[1] for the args[2]th
+// time.
+func sharedVictim(args []string) {
+	path := args[4]
+	step, _ := strconv.Atoi(args[1])
+	left, _ := strconv.Atoi(args[2])
+	sig, _ := strconv.Atoi(args[3])
+	var n atomic.Int32
+	hook := func(s ringStep) {
+		if s == ringStep(step) && int(n.Add(1)) == left {
+			_ = syscall.Kill(os.Getpid(), syscall.Signal(sig))
+		}
+	}
+	ctx := context.Background()
+	o := ConnOptions{SharedBuffer: minShared, Spin: -1}
+	var c *Conn
+	if args[0] == "dials" {
+		var err error
+		if c, err = Dial(ctx, path, &DialOptions{Wait: true, Conn: o}); err != nil {
+			panic(err)
+		}
+	} else {
+		l, err := Listen(path, &ListenOptions{Conn: o})
+		if err != nil {
+			panic(err)
+		}
+		if c, err = l.Accept(ctx); err != nil {
+			panic(err)
+		}
+		if _, err = c.Recv(ctx); err != nil { // which brings the offer
+			panic(err)
+		}
+	}
+	s := c.shared.Load()
+	s.in.hook, s.out.hook = hook, hook
+	if err := converse(ctx, c); err != nil {
+		panic(err)
+	}
+}
+
+// converse sends all messages of its direction, receives all of the other, and returns the
+// first thing that went wrong.
+func converse(ctx context.Context, c *Conn) error {
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	sent := make(chan error, 1)
+	go func() {
+		for i := range victimRounds {
+			msg, n := victimMessage(i)
+			if err := c.Send(ctx, msg, []*os.File{file, file}[:n]...); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- c.CloseWrite(ctx)
+	}()
+	for i := 0; err == nil; i++ {
+		var m Message
+		if m, err = c.Recv(ctx); err != nil {
+			break
+		}
+		msg, n := victimMessage(i)
+		if !bytes.Equal(m.Data, msg) || len(m.Files) != n {
+			err = fmt.Errorf("message %d is wrong: %d bytes, %d files", i, len(m.Data), len(m.Files))
+		}
+		m.Close()
+		if i == victimRounds-1 && err == nil {
+			if _, err = c.Recv(ctx); err == io.EOF {
+				return <-sent
+			}
+		}
+	}
+	return errors.Join(err, <-sent)
+}
+
+// victim starts a victim and connects to it.
+func victim(t *testing.T, role string, step ringStep, nth int, sig syscall.Signal) (*Conn, *os.Process) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	cmd := helper(t, "shared-victim", role, strconv.Itoa(int(step)), strconv.Itoa(nth), strconv.Itoa(int(sig)), path)
+	o := ConnOptions{SharedBuffer: minShared, Spin: -1}
+	var c *Conn
+	var err error
+	start := func() {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	}
+	if role == "dials" {
+		l, err := Listen(path, &ListenOptions{Conn: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		start()
+		if c, err = l.Accept(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		start()
+		if c, err = Dial(soon(t), path, &DialOptions{Wait: true, Conn: o}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Send(soon(t), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { c.Close() })
+	return c, cmd.Process
+}
+
+func TestSharedKilledAtEachStep(t *testing.T) {
+	for _, role := range []string{"dials", "accepts"} {
+		for step := range ringSteps {
+			for _, nth := range []int{1, 2, 30} {
+				if step == stepSwitch && (nth > 1 || role == "dials") {
+					continue // it enters once, who dials before the hook is there
+				}
+				t.Run(fmt.Sprintf("%s/%d/%d", role, step, nth), func(t *testing.T) {
+					c, _ := victim(t, role, step, nth, syscall.SIGKILL)
+					err := converse(soon(t), c)
+					if !errors.Is(err, ErrPeerClosed) && !errors.Is(err, ErrTruncated) && !errors.Is(err, io.EOF) {
+						t.Fatalf("killed at step %d for the %dth time: %v", step, nth, err)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestSharedStoppedAtEachStep(t *testing.T) {
+	for _, role := range []string{"dials", "accepts"} {
+		for step := range ringSteps {
+			if step == stepSwitch && role == "dials" {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%d", role, step), func(t *testing.T) {
+				is := is.New(t)
+				c, p := victim(t, role, step, 5, syscall.SIGSTOP)
+				if step == stepSwitch {
+					c, p = victim(t, role, step, 1, syscall.SIGSTOP)
+				}
+				done := make(chan error, 1)
+				go func() { done <- converse(soon(t), c) }()
+				eventually(t, "it has stopped", func() bool {
+					var info unix.Siginfo
+					return unix.Waitid(unix.P_PID, p.Pid, &info, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil) == nil && info.Signo == int32(syscall.SIGCHLD)
+				})
+				// Who waits for it can stop waiting, and it goes on where it was.
+				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				defer cancel()
+				_, err := c.Recv(ctx)
+				is.True(errors.Is(err, context.DeadlineExceeded))
+				is.NoErr(p.Signal(syscall.SIGCONT))
+				is.NoErr(<-done)
+			})
+		}
+	}
+}
+
+// A peer that dies between two messages, and says nothing any more, is noticed by who only
+// sends, at the latest when the ring is full.
+func TestSendToTheDead(t *testing.T) {
+	is := is.New(t)
+	c, p := victim(t, "accepts", ringSteps, 0, 0)
+	m, err := c.Recv(soon(t)) // it is at work
+	is.NoErr(err)
+	is.NoErr(m.Close())
+	is.NoErr(p.Kill())
+	for sent := 0; err == nil; sent++ {
+		err = c.Send(soon(t), []byte("x"))
+		is.True(sent < minShared)
+	}
+	is.True(errors.Is(err, ErrPeerClosed))
+}
+
+// spoil runs f on the memory of a connection while its other side does not look.
+func TestSharedSpoilt(t *testing.T) {
+	word := binary.NativeEndian
+	set := func(line, at int, v uint64) func(mem []byte) {
+		return func(mem []byte) { word.PutUint64(mem[line*lineLen+at:], v) }
+	}
+	const in, out = 0, ringHead / lineLen // as seen by b: a writes to ring 0
+	for name, tt := range map[string]struct {
+		spoil func(mem []byte)
+		recv  bool // is what b does
+	}{
+		"head before tail":       {set(in+0, 0, 0), true},
+		"head beyond the ring":   {set(in+0, 0, 1<<40), true},
+		"head beyond everything": {set(in+0, 0, 1<<64-1), true},
+		"descriptors that never come": {func(mem []byte) {
+			set(in+0, 8, 1)(mem)
+			set(in+0, 0, 5)(mem)
+		}, true},
+		"tail beyond head": {set(out+1, 0, 1<<40), false},
+		"tail goes back":   {set(out+1, 0, 0), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			a, b := sharedPair(t, ConnOptions{})
+			accepted(t, a, b)
+			if !tt.recv { // b has written and looked at tail
+				for range 2 * minShared / 1000 {
+					is.NoErr(b.Send(soon(t), pattern(1000)))
+					_, err := a.Recv(soon(t))
+					is.NoErr(err)
+				}
+			}
+			tt.spoil(a.shared.Load().mem)
+			var err error
+			if tt.recv {
+				_, err = b.Recv(soon(t))
+			} else {
+				for range 2 * minShared / 1000 {
+					if err = b.Send(soon(t), pattern(1000)); err != nil {
+						break
+					}
+				}
+			}
+			is.True(errors.Is(err, frame.ErrCorrupt))
+		})
+	}
+}
+
+// Memory that is gone, as no seal allows: an error, and not the end of the process.
+func TestSharedMemoryIsGone(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, c *Conn) error{
+		"Send": func(ctx context.Context, c *Conn) error { return c.Send(ctx, []byte("x")) },
+		"Recv": func(ctx context.Context, c *Conn) error { _, err := c.Recv(ctx); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			a, b := sharedPair(t, ConnOptions{})
+			accepted(t, a, b)
+			s := b.shared.Load()
+			f, err := os.CreateTemp(t.TempDir(), "")
+			is.NoErr(err)
+			defer f.Close()
+			gone, err := unix.Mmap(int(f.Fd()), 0, len(s.mem), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+			is.NoErr(err)
+			sysUnmap(s.mem)
+			spoilt := useRings(gone, minShared, 1, s.bells)
+			spoilt.in.on, spoilt.out.on = true, true
+			b.shared.Store(spoilt)
+			spoilt.bind(b)
+			err = call(soon(t), b)
+			is.True(errors.Is(err, frame.ErrCorrupt))
+			is.NoErr(b.Close())
+		})
+	}
+}
+
+// Whatever is in the memory and on the socket, what comes of it is messages and errors.
+func FuzzShared(f *testing.F) {
+	record := binary.BigEndian.AppendUint64([]byte{recordByte}, 0)
+	f.Add([]byte{}, []byte{}, uint64(0), uint64(0), uint64(0))
+	f.Add(frame.Append(nil, []byte("x")), []byte{bellByte}, uint64(5), uint64(0), uint64(0))
+	f.Add(frame.Append(nil, []byte("x")), record, uint64(5), uint64(1), uint64(3))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xfe}, append(record, record...), uint64(1<<40), uint64(7), uint64(1<<50))
+	f.Fuzz(func(t *testing.T, data, bytes []byte, head, records, tail uint64) {
+		a, b, err := Pair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		defer b.Close()
+		o := &ConnOptions{SharedBuffer: minShared, Spin: -1, MaxFiles: 2}
+		a.Configure(o)
+		b.Configure(o)
+		if !a.Shared() {
+			if err := a.Share(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		accepted(t, a, b)
+		s := a.shared.Load()
+		at := s.out.at
+		for i, c := range data[:min(len(data), minShared)] {
+			s.out.data[(at+uint64(i))&(uint64(len(s.out.data))-1)] = c
+		}
+		s.out.records.Store(records)
+		s.in.tail.Store(tail)
+		s.out.head.Store(at + head)
+		_ = a.control(func(fd uintptr) {
+			for len(bytes) > 0 {
+				n := min(len(bytes), 1+len(bytes)/2)
+				if _, err := sysSend(int(fd), bytes[:n], nil, sysRights([]int{int(fd)})); err != nil {
+					return
+				}
+				bytes = bytes[n:]
+			}
+			_ = sysShutdownWrite(int(fd))
+		})
+		for err = nil; err == nil; {
+			var m Message
+			m, err = b.Recv(soon(t))
+			m.Close()
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		for err = nil; err == nil; {
+			err = b.Send(ctx, pattern(10_000))
+		}
+	})
+}

@@ -1,0 +1,5 @@
+//go:build !ipcshared
+
+package socket
+
+const sharedByDefault = 0
