@@ -44,7 +44,7 @@ func takeTurns(calls []func([]byte) error) func([]byte) error {
 var manySockets = &pinger{
 	serve: func(j *Job, ready func()) error {
 		raiseDescriptors()
-		l, err := socket.Listen(socketPath(j), &socket.ListenOptions{MaxConns: j.Many + 1, Conn: connOptions(false)})
+		l, err := socket.Listen(socketPath(j), &socket.ListenOptions{MaxConns: j.Many + 1, Conn: connOptions(asIs)})
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ var manySockets = &pinger{
 			}()
 		}
 	},
-	dial: overMany(socketPing(false)),
+	dial: overMany(socketPing(asIs)),
 }
 
 // manyUnixConns is the same with net.UnixConn.

@@ -10,18 +10,30 @@ import (
 	"github.com/ipcctl/ipc/socket/rpc"
 )
 
-func connOptions(spin bool) (o socket.ConnOptions) {
+// way is how the messages of a connection go.
+type way int
+
+const (
+	asIs way = iota
+	spinning
+	shared
+)
+
+func connOptions(w way) (o socket.ConnOptions) {
 	o.MaxMessage = 8 << 20
-	if spin {
+	switch w {
+	case spinning:
 		o.Spin = 50 * time.Microsecond
+	case shared:
+		o.SharedBuffer = 256 << 10
 	}
 	return o
 }
 
 func socketPath(j *Job) string { return filepath.Join(j.Dir, "s") }
 
-func listenOne(j *Job, spin bool, ready func()) (*socket.Conn, error) {
-	l, err := socket.Listen(socketPath(j), &socket.ListenOptions{Conn: connOptions(spin)})
+func listenOne(j *Job, w way, ready func()) (*socket.Conn, error) {
+	l, err := socket.Listen(socketPath(j), &socket.ListenOptions{Conn: connOptions(w)})
 	if err != nil {
 		return nil, err
 	}
@@ -30,10 +42,10 @@ func listenOne(j *Job, spin bool, ready func()) (*socket.Conn, error) {
 }
 
 //go:noinline
-func socketPing(spin bool) *pinger {
+func socketPing(w way) *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {
-			c, err := listenOne(j, spin, ready)
+			c, err := listenOne(j, w, ready)
 			if err != nil {
 				return err
 			}
@@ -49,7 +61,7 @@ func socketPing(spin bool) *pinger {
 			}
 		},
 		dial: func(j *Job) (func([]byte) error, error) {
-			c, err := socket.Dial(ctx, socketPath(j), &socket.DialOptions{Conn: connOptions(spin)})
+			c, err := socket.Dial(ctx, socketPath(j), &socket.DialOptions{Conn: connOptions(w)})
 			if err != nil {
 				return nil, err
 			}
@@ -70,11 +82,11 @@ func nothing(*Job) (func() error, func(), error) {
 }
 
 //go:noinline
-func socketFlow(coalesced bool) *flow {
+func socketFlow(w way, coalesced bool) *flow {
 	return &flow{
 		setup: nothing,
 		produce: func(j *Job) (func([]byte, int) error, func() error, error) {
-			c, err := socket.Dial(ctx, socketPath(j), &socket.DialOptions{Conn: connOptions(false)})
+			c, err := socket.Dial(ctx, socketPath(j), &socket.DialOptions{Conn: connOptions(w)})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -98,7 +110,7 @@ func socketFlow(coalesced bool) *flow {
 				}, nil
 		},
 		consume: func(j *Job, ready func()) (n int64, err error) {
-			c, err := listenOne(j, false, ready)
+			c, err := listenOne(j, w, ready)
 			if err != nil {
 				return 0, err
 			}
@@ -114,10 +126,10 @@ func socketFlow(coalesced bool) *flow {
 }
 
 //go:noinline
-func rpcPing(spin, reuse bool) *pinger {
+func rpcPing(w way, reuse bool) *pinger {
 	return &pinger{
 		serve: func(j *Job, ready func()) error {
-			l, err := socket.Listen(socketPath(j), &socket.ListenOptions{MaxConns: j.Many + 16, Conn: connOptions(spin)})
+			l, err := socket.Listen(socketPath(j), &socket.ListenOptions{MaxConns: j.Many + 16, Conn: connOptions(w)})
 			if err != nil {
 				return err
 			}
@@ -132,7 +144,7 @@ func rpcPing(spin, reuse bool) *pinger {
 			return srv.Serve(l)
 		},
 		dial: func(j *Job) (func([]byte) error, error) {
-			cl := rpc.Dial(socketPath(j), &rpc.ClientOptions{Socket: &socket.DialOptions{Conn: connOptions(spin)}})
+			cl := rpc.Dial(socketPath(j), &rpc.ClientOptions{Socket: &socket.DialOptions{Conn: connOptions(w)}})
 			if reuse {
 				return callReusing(cl, j.Size), nil
 			}
@@ -148,9 +160,9 @@ func rpcPing(spin, reuse bool) *pinger {
 
 // rpcTimeout tells the deadline in the request, without a context for each call.
 var rpcTimeout = &pinger{
-	serve: rpcPing(false, false).serve,
+	serve: rpcPing(asIs, false).serve,
 	dial: func(j *Job) (func([]byte) error, error) {
-		cl := rpc.Dial(socketPath(j), &rpc.ClientOptions{Socket: &socket.DialOptions{Conn: connOptions(false)}})
+		cl := rpc.Dial(socketPath(j), &rpc.ClientOptions{Socket: &socket.DialOptions{Conn: connOptions(asIs)}})
 		return func(msg []byte) error {
 			got, err := cl.Do(ctx, &rpc.Request{Method: "/bench/Echo", Data: msg, Timeout: time.Minute})
 			return sameLength(got.Data, msg, err)

@@ -13,6 +13,7 @@ import (
 	"storj.io/drpc/drpcconn"
 	"storj.io/drpc/drpcserver"
 
+	"github.com/ipcctl/ipc/socket"
 	"github.com/ipcctl/ipc/socket/rpc"
 )
 
@@ -75,9 +76,9 @@ func streaming(open func(j *Job) (send func([]byte) error, finish func() error, 
 }
 
 //go:noinline
-func rpcStream(reuse bool) *flow {
+func rpcStream(w way, reuse bool) *flow {
 	f := producing(func(j *Job) (func([]byte) error, func() error, error) {
-		cl := rpc.Dial(socketPath(j), nil)
+		cl := rpc.Dial(socketPath(j), &rpc.ClientOptions{Socket: &socket.DialOptions{Conn: connOptions(w)}})
 		s, err := cl.Stream(ctx, "/bench/Count", nil)
 		if err != nil {
 			return nil, nil, err
@@ -93,7 +94,7 @@ func rpcStream(reuse bool) *flow {
 		}, nil
 	})
 	f.consume = func(j *Job, ready func()) (int64, error) {
-		c, err := listenOne(j, false, ready)
+		c, err := listenOne(j, w, ready)
 		if err != nil {
 			return 0, err
 		}

@@ -141,23 +141,23 @@ func sizeText(n int) string {
 
 // groups returns all of them, in the order of the report.
 func groups() []Group {
-	calls := []string{"rpc", "rpc-spin", "net-rpc", "ttrpc", "drpc", "grpc"}
-	calledStreams := []string{"rpc", "ttrpc", "drpc", "drpc-gather", "grpc"}
-	trips := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-unix-polled", "c-pipe", "queue", "socket", "socket-spin", "pipe",
+	calls := []string{"rpc", "rpc-spin", "rpc-shared", "net-rpc", "ttrpc", "drpc", "grpc"}
+	calledStreams := []string{"rpc", "rpc-shared", "ttrpc", "drpc", "drpc-gather", "grpc"}
+	trips := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-unix-polled", "c-pipe", "queue", "socket", "socket-spin", "socket-shared", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue", "py-connection"}, calls...)
-	apart := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-unix-polled", "c-pipe", "queue", "socket", "socket-spin", "pipe",
+	apart := append([]string{"c-line", "c-futex", "c-ring", "c-unix", "c-unix-polled", "c-pipe", "queue", "socket", "socket-spin", "socket-shared", "pipe",
 		"unixconn", "ospipe", "boost-mq", "posix-mq"}, calls...)
-	longTrips := append([]string{"rpc-reuse"}, trips[2:]...)
-	asleep := []string{"c-futex", "c-unix", "c-pipe", "queue", "socket", "pipe", "unixconn", "ospipe", "boost-mq"}
-	oneWay := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "queue-in-place", "socket", "pipe", "pipe-raw",
+	longTrips := append([]string{"rpc-reuse", "shared-reuse"}, trips[2:]...)
+	asleep := []string{"c-futex", "c-unix", "c-pipe", "queue", "socket", "socket-shared", "pipe", "unixconn", "ospipe", "boost-mq"}
+	oneWay := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "queue-in-place", "socket", "socket-shared", "pipe", "pipe-raw",
 		"unixconn", "ospipe", "ospipe-raw", "boost-mq", "posix-mq", "sysv-msg", "libzmq", "nng", "zmq4", "py-pipe", "py-queue"}
-	oneWayApart := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "queue-in-place", "socket", "pipe", "pipe-raw",
+	oneWayApart := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "queue-in-place", "socket", "socket-shared", "pipe", "pipe-raw",
 		"unixconn", "ospipe", "ospipe-raw", "boost-mq", "posix-mq"}
-	streams := []string{"c-unix", "c-pipe", "queue", "queue-in-place", "socket", "pipe", "pipe-raw", "unixconn", "ospipe", "ospipe-raw", "boost-mq"}
-	batched := []string{"c-ring", "c-unix", "c-pipe", "queue-batch", "socket-buffer", "pipe-buffer", "unixconn-buffer", "ospipe-buffer"}
-	busy := []string{"c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "pipe", "rpc", "unixconn", "ospipe",
+	streams := []string{"c-unix", "c-pipe", "queue", "queue-in-place", "socket", "socket-shared", "pipe", "pipe-raw", "unixconn", "ospipe", "ospipe-raw", "boost-mq"}
+	batched := []string{"c-ring", "c-unix", "c-pipe", "queue-batch", "socket-buffer", "shared-buffer", "pipe-buffer", "unixconn-buffer", "ospipe-buffer"}
+	busy := []string{"c-futex", "c-ring", "c-unix", "c-pipe", "queue", "socket", "socket-spin", "socket-shared", "pipe", "rpc", "rpc-shared", "unixconn", "ospipe",
 		"boost-mq", "posix-mq", "sysv-msg", "py-connection", "net-rpc", "ttrpc", "drpc", "grpc"}
-	busyOneWay := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "socket", "pipe", "unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg"}
+	busyOneWay := []string{"c-ring", "c-unix", "c-pipe", "queue", "queue-lease", "socket", "socket-shared", "pipe", "unixconn", "ospipe", "boost-mq", "posix-mq", "sysv-msg"}
 	many := []string{"c-mpmc", "queue", "queue-lease", "boost-mq", "posix-mq", "sysv-msg", "py-queue"}
 	all := []Group{
 		{Work: Memory, Size: 64 << 10, Mechs: []string{"c-memcpy", "shm", "py-shm"}},
@@ -170,7 +170,7 @@ func groups() []Group {
 		{Work: PingPong, Size: 16 << 10, Mechs: trips[2:], Long: true},
 		{Work: PingPong, Size: 256 << 10, Mechs: longTrips, Long: true},
 		{Work: PingPong, Size: 1 << 20, Mechs: longTrips, Long: true},
-		{Work: Paced, Size: 64, Mechs: []string{"c-line", "c-futex", "c-unix", "queue", "socket", "pipe", "rpc", "unixconn", "ospipe", "boost-mq", "ttrpc", "grpc"}},
+		{Work: Paced, Size: 64, Mechs: []string{"c-line", "c-futex", "c-unix", "queue", "socket", "socket-shared", "pipe", "rpc", "rpc-shared", "unixconn", "ospipe", "boost-mq", "ttrpc", "grpc"}},
 		{Work: Asleep, Size: 64, Mechs: asleep},
 		{Work: Asleep, Size: 1 << 10, Mechs: asleep[1:], Long: true},
 		{Work: Asleep, Size: 16 << 10, Mechs: asleep[1:], Long: true},
@@ -206,10 +206,10 @@ func groups() []Group {
 		Group{Work: InFlight, Size: 64, Mechs: calls},
 		Group{Work: InFlight, Size: 64, Deadline: true, Mechs: []string{"rpc-timeout", "rpc", "ttrpc", "drpc", "grpc"}},
 		Group{Work: InFlight, Size: 1 << 10, Mechs: calls, Long: true},
-		Group{Work: InFlight, Size: 64 << 10, Mechs: append([]string{"rpc-reuse"}, calls...), Long: true},
+		Group{Work: InFlight, Size: 64 << 10, Mechs: append([]string{"rpc-reuse", "shared-reuse"}, calls...), Long: true},
 		Group{Work: Streamed, Size: 64, Producers: 1, Consumers: 1, Mechs: calledStreams},
 		Group{Work: Streamed, Size: 1 << 10, Producers: 1, Consumers: 1, Mechs: calledStreams},
-		Group{Work: Streamed, Size: 64 << 10, Producers: 1, Consumers: 1, Mechs: append([]string{"rpc-reuse"}, calledStreams...), Long: true},
+		Group{Work: Streamed, Size: 64 << 10, Producers: 1, Consumers: 1, Mechs: append([]string{"rpc-reuse", "shared-reuse"}, calledStreams...), Long: true},
 		Group{Work: Relay, Size: 16 << 20, Mechs: []string{"relay", "copy", "iocopy", "relay-socket", "copy-socket", "iocopy-socket"}},
 		Group{Work: Uncontended, Size: 64, Mechs: []string{"go-chan", "c-mpmc", "queue-local", "queue-local-in-place", "boost-mq", "posix-mq", "sysv-msg"}})
 	for _, rules := range []int{10, 1000, 10000} {

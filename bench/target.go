@@ -155,9 +155,15 @@ func socketTargets() []target {
 		{what: "socket, 64 B, round trip, p50, against net.UnixConn", value: ratio(p50("ping-pong/64", "socket"), p50("ping-pong/64", "unixconn")), most: 1, format: times},
 		{what: "socket with Spin, 64 B, round trip: how many times faster than net.UnixConn", value: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "socket-spin")), least: 3, format: times, floor: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "c-unix-polled")), floorName: "AF_UNIX in C, polled"},
 		{what: "socket with Spin, 64 B, round trip, a CPU for each side: how many times faster than net.UnixConn", value: ratio(p50("ping-pong-apart/64", "unixconn"), p50("ping-pong-apart/64", "socket-spin")), least: 3, format: times, floor: ratio(p50("ping-pong-apart/64", "unixconn"), p50("ping-pong-apart/64", "c-unix-polled")), floorName: "AF_UNIX in C, polled"},
+		{what: "socket with SharedBuffer, 64 B, round trip: how many times faster than net.UnixConn", value: ratio(p50("ping-pong/64", "unixconn"), p50("ping-pong/64", "socket-shared")), least: 3, format: times},
+		{what: "socket with SharedBuffer, 64 B, round trip, a CPU for each side: how many times faster than net.UnixConn", value: ratio(p50("ping-pong-apart/64", "unixconn"), p50("ping-pong-apart/64", "socket-shared")), least: 3, format: times},
+		{what: "socket with SharedBuffer, 64 B, one way, a message a call, against net.UnixConn", value: ratio(rate("one-way-1x1/64", "socket-shared"), rate("one-way-1x1/64", "unixconn")), least: 3, format: times},
 		{what: "socket, 64 B, coalesced, against net.UnixConn with a write a message", value: ratio(rate("batched-1x1/64", "socket-buffer"), rate("one-way-1x1/64", "unixconn")), least: 20, format: times},
 		{what: "socket, 64 B, coalesced", value: rate("batched-1x1/64", "socket-buffer"), least: 15e6, format: rateText, floor: rate("batched-1x1/64", "c-unix"), floorName: "AF_UNIX in C, 64 KiB a write", there: 125e6},
 		{what: "socket, 1 MiB, against net.UnixConn", value: ratio(rate("one-way-1x1/1048576", "socket"), rate("one-way-1x1/1048576", "unixconn")), least: 2, format: times, floor: ratio(rate("one-way-1x1/1048576", "c-unix"), rate("one-way-1x1/1048576", "unixconn")), floorName: "AF_UNIX in C"},
+		{what: "socket with SharedBuffer, 1 MiB, against net.UnixConn", value: ratio(rate("one-way-1x1/1048576", "socket-shared"), rate("one-way-1x1/1048576", "unixconn")), least: 2, format: times},
+		{what: "socket with SharedBuffer, 64 B, coalesced, against net.UnixConn with a write a message", value: ratio(rate("batched-1x1/64", "shared-buffer"), rate("one-way-1x1/64", "unixconn")), least: 20, format: times},
+		{what: "socket with SharedBuffer, 64 B, allocations of a round trip", value: allocations("ping-pong/64", "socket-shared"), most: 0, format: allocs},
 		{what: "socket, 64 B, allocations of a round trip", value: allocations("ping-pong/64", "socket"), most: 0, format: allocs},
 		{what: "socket, memory of an idle connection among 1,000", value: func(r *Report) float64 {
 			return r.median("idle/1000", "socket-idle", func(s Result) float64 { return s.Bytes })
@@ -176,7 +182,7 @@ func rpcTargets() []target {
 		return best(smallest, all...)
 	}
 	var all []target
-	for _, mech := range []string{"rpc", "rpc-spin"} {
+	for _, mech := range []string{"rpc", "rpc-spin", "rpc-shared"} {
 		label := mechanisms[mech].label
 		for _, peer := range peers {
 			all = append(all, target{what: fmt.Sprintf("%s, 64 B, round trip: how many times faster than %s", label, mechanisms[peer].label),
@@ -191,8 +197,10 @@ func rpcTargets() []target {
 	}
 	for _, size := range []int{64, 1 << 10} {
 		key := fmt.Sprintf("streamed-1x1/%d", size)
-		all = append(all, target{what: fmt.Sprintf("socket/rpc, %s, over the stream of a call, against the best peer", sizeText(size)),
-			value: ratio(rate(key, "rpc"), best(false, fastest(false, rate, key), rate(key, "drpc-gather"))), least: 1, format: times})
+		for _, mech := range []string{"rpc", "rpc-shared"} {
+			all = append(all, target{what: fmt.Sprintf("%s, %s, over the stream of a call, against the best peer", mechanisms[mech].label, sizeText(size)),
+				value: ratio(rate(key, mech), best(false, fastest(false, rate, key), rate(key, "drpc-gather"))), least: 1, format: times})
+		}
 	}
 	all = append(all, target{what: "socket/rpc, 64 B, round trip beside programs that compute: how many times faster than the best peer",
 		value: ratio(fastest(true, p50, "ping-pong-busy/64"), p50("ping-pong-busy/64", "rpc")), least: 1, format: times})
