@@ -47,6 +47,7 @@ type gate struct {
 	seen    <-chan struct{} // of the context of the call before
 	keep    bool
 	isSet   bool // the deadline is not zero
+	at      time.Time
 	expired bool // by the watched context
 }
 
@@ -95,14 +96,17 @@ func (g *gate) forget() {
 	}
 }
 
-// move makes the gate act on another descriptor.
+// move makes the gate act on another descriptor. It leaves no deadline behind, since it
+// may come back.
 func (g *gate) move(setDeadline func(time.Time) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.isSet {
+		_ = g.setDeadline(time.Time{})
+	}
 	g.setDeadline = setDeadline
-	g.isSet = false
-	if g.expired {
-		g.set(past)
+	if g.isSet {
+		g.set(g.at)
 	}
 }
 
@@ -127,6 +131,6 @@ func (g *gate) drop() {
 // set sets the descriptor's deadline. It fails only when the descriptor is
 // closed, which ends all waits anyway. Precondition: mu is held.
 func (g *gate) set(t time.Time) {
-	g.isSet = !t.IsZero()
+	g.isSet, g.at = !t.IsZero(), t
 	_ = g.setDeadline(t)
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 	"golang.org/x/sys/unix"
@@ -442,4 +443,35 @@ func TestSharedWithoutPolling(t *testing.T) {
 	}
 	is.NoErr(<-sent)
 	is.Equal(<-echo, io.EOF)
+}
+
+// Who waits for room waits on one descriptor, and a record of descriptors on another. A
+// deadline that one call has left behind on either is not met by a later one.
+func TestSharedDeadlineStaysBehind(t *testing.T) {
+	is := is.New(t)
+	a, b := sharedPair(t, ConnOptions{})
+	accepted(t, a, b)
+	drain := func(n int) {
+		for range n {
+			m, err := b.Recv(soon(t))
+			is.NoErr(err)
+			m.Close()
+		}
+	}
+	waits := func() bool { return a.shared.Load().out.writer.Load()&asleep != 0 }
+	sent := 0
+	for !waits() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		if a.Send(ctx, pattern(1000)) == nil {
+			sent++
+		}
+		cancel()
+	}
+	drain(sent)
+	is.NoErr(a.Send(soon(t), nil, numbered(t, 0, 1)...))
+	done := make(chan error, 1)
+	go func() { done <- a.Send(context.Background(), pattern(1<<20)) }()
+	eventually(t, "it waits", waits)
+	drain(2)
+	is.NoErr(<-done)
 }
