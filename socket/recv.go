@@ -349,7 +349,7 @@ func (in *inbound) receive(fd int) {
 	case s.in.on: // from here on
 		in.take(s)
 	case in.n == 0 && in.err == nil, in.err == syscall.ECONNRESET:
-		in.err = s.lastWord(fd, in.err)
+		in.err = in.lastWord(s, fd, in.err)
 	}
 }
 

@@ -92,7 +92,7 @@ func (in *inbound) listen(s *shared, fd int) bool {
 			return false
 		case io.EOF, syscall.ECONNRESET:
 			if in.take(s); in.err == syscall.EAGAIN { // all that it has published is taken
-				in.n, in.err = 0, s.lastWord(fd, err)
+				in.n, in.err = 0, in.lastWord(s, fd, err)
 			}
 			return true
 		default:
@@ -109,15 +109,20 @@ func (in *inbound) announce(s *shared) {
 
 // lastWord returns why the peer has ended its stream, where the socket says end: nil if in
 // good order, ECONNRESET if it has gone and left behind what we sent. The kernel says that
-// also of a peer that has not heard all bells.
-func (s *shared) lastWord(fd int, end error) (err error) {
+// also of a peer that has not heard all bells. Once both directions have ended, the socket
+// looks hung up though the peer is there: then the bells tell.
+func (in *inbound) lastWord(s *shared, fd int, end error) (err error) {
 	defer s.guard(debug.SetPanicOnFault(true), &err)
 	unread := s.out.tail.Load() != s.out.head.Load()
 	if end == syscall.ECONNRESET {
 		at := s.out.switched.Load() // 1: we have never sent by the socket
 		unread = unread || at == 0 || at > 1 && s.out.reader.Load()&entered == 0
 	}
-	if unread && sysHungUp(fd) {
+	hup := unread && sysHungUp(fd)
+	if hup && end != syscall.ECONNRESET && in.c.out.ended.Load() {
+		_ = s.bells.raw.Control(func(fd uintptr) { hup = sysHungUp(int(fd)) })
+	}
+	if hup {
 		return syscall.ECONNRESET
 	}
 	return nil
