@@ -64,13 +64,13 @@ type ConnOptions struct {
 	// of through the kernel: many bytes in each direction. Short messages are then
 	// tens of times faster, as long as both sides have a CPU, and long ones twice.
 	// Everything else is as before: identity, policy, descriptors, limits, the end.
-	// 256 KiB is plenty; it is rounded up to a power of two.
+	// 256 KiB is plenty; it is rounded up to a power of two from 16 KiB to 512 MiB.
 	//
 	// Dial offers it, and a listener accepts offers of up to as much as it says
 	// itself; it goes on to serve who offers nothing. So both must say so, as with an
 	// AuthKey: a peer that does not, or a Python, takes the offer for a broken frame.
-	// Where the system has no memory that is safe to share, on anything but Linux,
-	// messages go through the kernel.
+	// Where the system has no memory that is safe to share, on anything but Linux, or
+	// the peer refuses descriptors, messages go through the kernel.
 	//
 	// With it, Recv polls for 50 microseconds at most where Spin is zero, and each side
 	// has one more descriptor.
@@ -87,6 +87,9 @@ func (o *ConnOptions) orDefault() ConnOptions {
 	}
 	if c.SharedBuffer == 0 {
 		c.SharedBuffer = sharedByDefault
+	}
+	if c.SharedBuffer > 0 {
+		c.SharedBuffer = sharedSize(c.SharedBuffer)
 	}
 	switch {
 	case c.MaxFiles == 0:

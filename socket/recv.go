@@ -334,8 +334,7 @@ func (in *inbound) receive(fd int) {
 		ctl = control{}
 	}
 	switch {
-	case in.n > 0 && in.pos == 0 && isOffer(in.p[:in.n]):
-		in.takeOffer(ctl)
+	case in.n > 0 && in.pos == 0 && in.begins(fd, ctl):
 	case in.n > 0:
 		if ctl.length > 0 || ctl.truncated {
 			in.accept(ctl)
@@ -353,12 +352,29 @@ func (in *inbound) receive(fd int) {
 	}
 }
 
-// takeOffer accepts the offer of shared memory that was read, or ends the connection.
-func (in *inbound) takeOffer(ctl control) {
+// begins looks at what was read first, and takes it if it is an offer of shared memory.
+func (in *inbound) begins(fd int, ctl control) bool {
+	b := in.p[:in.n]
+	if len(in.p) < offerLen && ctl.length > 0 && b[0] == offerMark>>24 {
+		// RecvHandle reads a byte alone. An offer was sent with one write.
+		whole := append(make([]byte, 0, offerLen), b...)
+		n, _, _ := sysRecv(fd, whole[len(b):offerLen], nil)
+		b = whole[:len(b)+n]
+	} else if !isOffer(b) {
+		return false
+	}
+	in.takeOffer(b, ctl)
+	return true
+}
+
+// takeOffer accepts the offer of shared memory b, or ends the connection.
+func (in *inbound) takeOffer(b []byte, ctl control) {
 	files := parseFiles(in.control[:ctl.length])
 	err := errNoDescriptors
 	if len(files) == offerFiles || !ctl.truncated {
-		err = in.c.takeOffer(in.p[:in.n], files)
+		err = in.c.takeOffer(b, files)
+	} else {
+		closeFiles(files)
 	}
 	in.n, in.err = 0, err
 	if err != nil {

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
 	"os"
@@ -98,7 +99,7 @@ const (
 	recordLen  = 9
 
 	minShared = 16 << 10
-	maxShared = 1 << 30
+	maxShared = 1 << 29 // two of them can be mapped with 32 bits
 )
 
 // sharedSize is ConnOptions.SharedBuffer as the size of a ring.
@@ -115,8 +116,8 @@ func appendOffer(b []byte, size int) []byte {
 
 // parseOffer returns the size of the rings that b offers, if that is at most limit.
 func parseOffer(b []byte, limit int) (int, error) {
-	if len(b) != offerLen {
-		return 0, fmt.Errorf("an offer of shared memory of %d bytes: %w", len(b), frame.ErrCorrupt)
+	if len(b) != offerLen || !isOffer(b) {
+		return 0, fmt.Errorf("an offer of shared memory that begins with %#x: %w", b, frame.ErrCorrupt)
 	}
 	version, size := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint64(b[8:])
 	switch {
@@ -140,7 +141,8 @@ func isOffer(b []byte) bool {
 // messages through shared memory, as Dial does by itself where ConnOptions.SharedBuffer
 // says so. One of the two sides calls it, both have a SharedBuffer, and nothing has been
 // sent yet. The error wraps errors.ErrUnsupported where the system has no memory that is
-// safe to share: then everything goes through the kernel, as before.
+// safe to share, or the peer refuses descriptors: then everything goes through the kernel,
+// as before.
 func (c *Conn) Share(ctx context.Context) error {
 	err := c.share(ctx)
 	if err != nil {
@@ -157,7 +159,7 @@ func (c *Conn) share(ctx context.Context) error {
 	if c.opts.SharedBuffer <= 0 {
 		return fmt.Errorf("without ConnOptions.SharedBuffer: %w", os.ErrInvalid)
 	}
-	size := sharedSize(c.opts.SharedBuffer)
+	size := c.opts.SharedBuffer
 	return c.out.do(ctx, func(*frame.Writer) error {
 		if c.Shared() || c.out.sent > 0 {
 			return fmt.Errorf("after something was sent: %w", os.ErrInvalid)
@@ -173,26 +175,39 @@ func (c *Conn) share(ctx context.Context) error {
 			_, err := c.out.writeSocket(appendOffer(nil, size), nil)
 			return err
 		})
+		if errors.Is(err, syscall.EPERM) { // it has turned SO_PASSRIGHTS off
+			err = fmt.Errorf("the peer takes no descriptors: %w", errors.ErrUnsupported)
+		}
 		if err != nil {
 			s.bells.close()
 			sysUnmap(s.mem)
 			return err
 		}
-		c.install(s)
+		if err := c.install(s); err != nil {
+			return err
+		}
 		c.out.enterRing(s)
 		return nil
 	})
 }
 
-// install begins to use s. Precondition: the caller has a turn.
-func (c *Conn) install(s *shared) {
+// install begins to use s, or lets go of it. Precondition: the caller has a turn.
+func (c *Conn) install(s *shared) error {
 	s.bind(c)
 	c.settled.Store(true) // bells of its own would ring for nobody
-	c.shared.Store(s)
+	if !c.shared.CompareAndSwap(nil, s) {
+		s.bells.close()
+		sysUnmap(s.mem)
+		return errBothOffer
+	}
 	if c.closed.Load() { // Close may have been before
 		s.bells.close()
 	}
+	_ = c.control(func(fd uintptr) { sysPassRights(int(fd), c.opts.MaxFiles > 0) })
+	return nil
 }
+
+var errBothOffer = fmt.Errorf("both sides offer shared memory, where one does: %w", frame.ErrCorrupt)
 
 // bind makes what would be made anew for each call.
 func (s *shared) bind(c *Conn) {
@@ -215,6 +230,9 @@ func (s *shared) bind(c *Conn) {
 // takeOffer takes over memory that came with the first bytes on the socket, b, and files.
 func (c *Conn) takeOffer(b []byte, files []*os.File) error {
 	defer closeFiles(files)
+	if c.Shared() {
+		return errBothOffer
+	}
 	size, err := parseOffer(b, c.opts.SharedBuffer)
 	if err != nil {
 		return err
@@ -226,10 +244,8 @@ func (c *Conn) takeOffer(b []byte, files []*os.File) error {
 	if err != nil {
 		return fmt.Errorf("the peer offers shared memory: %w", err)
 	}
-	_ = c.control(func(fd uintptr) { sysPassRights(int(fd), c.opts.MaxFiles > 0) })
 	s.in.on = true
-	c.install(s)
-	return nil
+	return c.install(s)
 }
 
 // useRings makes s of two rings in mem: the connection writes to ring i.

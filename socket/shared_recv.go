@@ -184,6 +184,7 @@ func (in *inbound) enterRing(s *shared, ctl control) (settled bool) {
 	at, err := s.entrance(0)
 	if err != nil || at < 0 {
 		if err != nil {
+			closeFiles(parseFiles(in.control[:ctl.length]))
 			in.n, in.err = 0, err
 		}
 		return err != nil

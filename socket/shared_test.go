@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -487,4 +488,133 @@ func TestSharedDeadlineStaysBehind(t *testing.T) {
 	eventually(t, "it waits", waits)
 	drain(2)
 	is.NoErr(<-done)
+}
+
+// One of the two sides offers. A peer that offers as well leaves no mapping behind.
+func TestSharedOfferedTwice(t *testing.T) {
+	is := is.New(t)
+	a, b := sharedPair(t, ConnOptions{})
+	is.NoErr(b.Share(soon(t)))
+	for _, c := range []*Conn{a, b} {
+		_, err := c.Recv(soon(t))
+		is.True(errors.Is(err, frame.ErrCorrupt))
+		is.True(strings.Contains(err.Error(), "both sides"))
+		is.NoErr(c.Close())
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	is.NoErr(err)
+	is.Equal(strings.Count(string(maps), memoryName), 0)
+}
+
+// Both sides say the same, which is no power of two.
+func TestSharedOddSize(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, &ConnOptions{SharedBuffer: 100_000})
+	if !a.Shared() {
+		is.NoErr(a.Share(soon(t)))
+	}
+	accepted(t, a, b)
+	is.True(b.Shared())
+}
+
+// RecvHandle reads one byte, and finds an offer there.
+func TestSharedBeginsWithAHandle(t *testing.T) {
+	is := is.New(t)
+	a, b := sharedPair(t, ConnOptions{})
+	f := numbered(t, 7, 1)
+	for range 2 {
+		is.NoErr(a.SendHandle(soon(t), f[0]))
+		g, err := b.RecvHandle(soon(t))
+		is.NoErr(err)
+		is.Equal(number(t, g), 7)
+		is.NoErr(g.Close())
+		a, b = b, a
+	}
+}
+
+// A listener that refuses descriptors gets no memory: messages go through the kernel.
+func TestSharedWithWhoTakesNoDescriptors(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := Listen(path, &ListenOptions{Conn: ConnOptions{MaxFiles: -1, SharedBuffer: -1}})
+	is.NoErr(err)
+	defer l.Close()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	is.NoErr(err)
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	if unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, soPassRights, 0) != nil {
+		t.Skip("before Linux 6.16 nobody can refuse them")
+	}
+	c, err := Dial(soon(t), path, &DialOptions{Conn: ConnOptions{SharedBuffer: 1}})
+	is.NoErr(err)
+	defer c.Close()
+	is.True(!c.Shared())
+	is.NoErr(c.Send(soon(t), []byte("x")))
+	s, err := l.Accept(soon(t))
+	is.NoErr(err)
+	defer s.Close()
+	m, err := s.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "x")
+}
+
+// spare leaves the process n descriptors until the returned function is called.
+func spare(t *testing.T, n int) (restore func()) {
+	t.Helper()
+	var old, low unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	low = old
+	open := openFiles()
+	for low.Cur = 0; ; low.Cur++ {
+		if open[strconv.Itoa(int(low.Cur))] == "" {
+			if n--; n < 0 {
+				break
+			}
+		}
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Where descriptors run out, whoever offers or accepts says so and leaks none.
+func TestSharedWithoutDescriptors(t *testing.T) {
+	for n := range 4 {
+		is := is.New(t)
+		before := len(openFiles())
+		a, b, err := Pair()
+		is.NoErr(err)
+		o := &ConnOptions{SharedBuffer: minShared}
+		a.Configure(o)
+		b.Configure(o)
+		if !a.Shared() {
+			restore := spare(t, n)
+			err = a.Share(soon(t))
+			restore()
+			is.Equal(err == nil, n >= 3) // the memory and a pair of sockets
+			if err != nil {
+				is.True(errors.Is(err, unix.EMFILE))
+				is.NoErr(a.Share(soon(t)))
+			}
+		}
+		is.NoErr(a.Send(soon(t), nil))
+		restore := spare(t, n)
+		_, err = b.Recv(soon(t))
+		restore()
+		is.Equal(err == nil, n >= 3) // two that come, one is duplicated
+		if err != nil {
+			is.True(errors.Is(err, unix.EMFILE))
+		}
+		is.NoErr(a.Close())
+		is.NoErr(b.Close())
+		is.Equal(len(openFiles()), before)
+	}
 }
