@@ -179,8 +179,11 @@ func (in *inbound) Read(p []byte) (int, error) {
 	for !in.ready() {
 		err := in.c.desc.Load().read(in.attempt)
 		in.spin.woken()
-		if err == nil {
+		if err == nil && in.err != syscall.EAGAIN {
 			break
+		}
+		if err == nil { // see listen
+			err = os.ErrDeadlineExceeded
 		}
 		if err := in.interrupted(err); err != nil {
 			in.p = nil
@@ -232,9 +235,6 @@ func (in *inbound) interrupted(err error) error {
 // it again when there may be something.
 func (in *inbound) try(fd uintptr) bool {
 	in.receive(int(fd))
-	if s := in.ring(); s != nil && in.err == syscall.EAGAIN {
-		in.fetch(s, int(fd))
-	}
 	if in.err != syscall.EAGAIN || in.poll(int(fd)) {
 		return true
 	}
@@ -301,6 +301,9 @@ func (in *inbound) waitUntil() time.Time {
 	o := &in.c.opts
 	switch {
 	case !in.fr.InFrame() && o.IdleTimeout > 0:
+		if !in.deadline.IsZero() { // a bell is no message
+			return in.deadline
+		}
 		return time.Now().Add(o.IdleTimeout)
 	case !in.fr.InFrame() || o.FrameTimeout == 0:
 		return time.Time{}
@@ -314,7 +317,7 @@ func (in *inbound) waitUntil() time.Time {
 // receive reads once without waiting, into in.p.
 func (in *inbound) receive(fd int) {
 	if s := in.ring(); s != nil {
-		in.take(s)
+		in.draw(s, fd)
 		return
 	}
 	if in.c.opts.MaxFiles == 0 && in.c.opts.SharedBuffer <= 0 {
@@ -346,7 +349,7 @@ func (in *inbound) receive(fd int) {
 	switch {
 	case s == nil:
 	case s.in.on: // from here on
-		in.take(s)
+		in.draw(s, fd)
 	case in.n == 0 && in.err == nil, in.err == syscall.ECONNRESET:
 		in.err = in.lastWord(s, fd, in.err)
 	}

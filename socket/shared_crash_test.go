@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -308,6 +309,81 @@ func TestSharedMemoryIsGone(t *testing.T) {
 			spoilt.bind(b)
 			err = call(soon(t), b)
 			is.True(errors.Is(err, frame.ErrCorrupt))
+			is.NoErr(b.Close())
+		})
+	}
+}
+
+// flood writes bells to the socket of d, until the other side has closed.
+func flood(t *testing.T, d *descriptor) {
+	t.Helper()
+	var fd int
+	err := d.raw.Control(func(of uintptr) { fd, _ = sysDup(int(of)) })
+	if err != nil || fd < 0 {
+		t.Fatal(err)
+	}
+	sysWriteBuffer(fd, 8<<20)
+	b := make([]byte, 1<<20)
+	fill := func() error {
+		for {
+			if _, err := unix.SendmsgN(fd, b, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
+				return err
+			}
+		}
+	}
+	_ = fill()
+	go func() {
+		defer unix.Close(fd)
+		for fill() == unix.EAGAIN {
+			runtime.Gosched()
+		}
+	}()
+}
+
+// A peer that rings without end keeps nobody beyond his context.
+func TestSharedFloodOfBells(t *testing.T) {
+	recv := func(ctx context.Context, a, b *Conn) error {
+		_, err := b.Recv(ctx)
+		return err
+	}
+	for name, call := range map[string]func(ctx context.Context, a, b *Conn) error{
+		"Recv": func(ctx context.Context, a, b *Conn) error {
+			flood(t, a.desc.Load())
+			return recv(ctx, a, b)
+		},
+		"Recv with an IdleTimeout": func(_ context.Context, a, b *Conn) error {
+			flood(t, a.desc.Load())
+			b.opts.IdleTimeout = 50 * time.Millisecond
+			return recv(context.Background(), a, b)
+		},
+		"Recv of what waits for descriptors": func(ctx context.Context, a, b *Conn) error {
+			flood(t, a.desc.Load())
+			s := a.shared.Load()
+			s.out.records.Store(1)
+			s.out.head.Store(s.out.at + 1)
+			return recv(ctx, a, b)
+		},
+		"Send": func(ctx context.Context, a, b *Conn) error {
+			flood(t, a.shared.Load().bells)
+			return b.Send(ctx, pattern(1<<20))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			a, b := sharedPair(t, ConnOptions{Spin: -1})
+			accepted(t, a, b)
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			done := make(chan error, 1)
+			go func() { done <- call(ctx, a, b) }()
+			select {
+			case err := <-done:
+				if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrTimeout) {
+					t.Error(err)
+				}
+			case <-time.After(watchdog):
+				t.Error("it goes on and on")
+			}
 			is.NoErr(b.Close())
 		})
 	}

@@ -56,9 +56,12 @@ func (r *sharedIn) owed() bool {
 	return r.seen != r.at && r.claimed < r.sent && len(r.records) == 0
 }
 
-// fetch takes, when descriptors are owed.
-func (in *inbound) fetch(s *shared, fd int) {
-	for s.in.owed() {
+// draw takes, and fetches what descriptors are owed first.
+func (in *inbound) draw(s *shared, fd int) {
+	for range maxStale {
+		if in.take(s); in.err != syscall.EAGAIN || !s.in.owed() {
+			return
+		}
 		switch err := in.hear(s, fd); err {
 		case nil:
 		case syscall.EAGAIN, io.EOF, syscall.ECONNRESET:
@@ -69,20 +72,22 @@ func (in *inbound) fetch(s *shared, fd int) {
 			return
 		}
 	}
-	in.take(s)
 }
 
+// maxStale bounds how often whoever prepares to sleep hears bells of before, a few dozen
+// each time, and prepares anew. A peer that rings without end keeps nobody longer from
+// seeing that the time is up.
+const maxStale = 64
+
 // listen prepares to sleep: it says so to the peer, takes what has come before that, and
-// looks at the socket. It reports whether there is no need to sleep any more.
+// looks at the socket. It reports whether there is no need to sleep any more, or with
+// EAGAIN that it shall be called again.
 func (in *inbound) listen(s *shared, fd int) bool {
-	for {
+	for range maxStale {
 		if in.announce(s); in.err != syscall.EAGAIN {
 			return true
 		}
-		if in.take(s); in.err == syscall.EAGAIN && s.in.owed() {
-			in.fetch(s, fd)
-		}
-		if in.err != syscall.EAGAIN {
+		if in.draw(s, fd); in.err != syscall.EAGAIN {
 			s.withdraw(s.in.reader)
 			return true
 		}
@@ -100,6 +105,8 @@ func (in *inbound) listen(s *shared, fd int) bool {
 			return true
 		}
 	}
+	in.prepareWait()
+	return true
 }
 
 func (in *inbound) announce(s *shared) {

@@ -86,8 +86,11 @@ func (out *outbound) waitForRoom(s *shared, need int) error {
 	for {
 		err := s.bells.raw.Read(s.out.wait)
 		out.spin.woken()
-		if err == nil {
+		if err == nil && s.out.err != syscall.EAGAIN {
 			return s.out.err
+		}
+		if err == nil { // see maxStale
+			err = os.ErrDeadlineExceeded
 		}
 		if err = out.interrupted(err); err != nil {
 			return err
@@ -107,7 +110,7 @@ func (out *outbound) tryRoom(fd uintptr) bool {
 			return true
 		}
 	}
-	for {
+	for range maxStale {
 		w.announce(w.writer)
 		if w.enough() {
 			w.withdraw(w.writer)
@@ -129,6 +132,8 @@ func (out *outbound) tryRoom(fd uintptr) bool {
 			return true
 		}
 	}
+	w.err = syscall.EAGAIN
+	return true
 }
 
 // enough reports whether the wait for room can end.
