@@ -106,9 +106,10 @@ func checkMemory(fd, n int) error {
 	if _, err := retry(func() (int, error) { return 0, unix.Fstatfs(fd, &fs) }); err != nil {
 		return os.NewSyscallError("fstatfs", err)
 	}
-	if seals&unix.F_SEAL_SHRINK == 0 || st.Size != int64(n) || int64(fs.Type) != unix.TMPFS_MAGIC {
+	magic := uint32(fs.Type) // a signed word of 32 or 64 bits
+	if seals&unix.F_SEAL_SHRINK == 0 || st.Size != int64(n) || magic != unix.TMPFS_MAGIC {
 		return fmt.Errorf("memory of %d bytes, seals %#x, file system %#x; want %d, %#x, %#x: %w",
-			st.Size, seals, fs.Type, n, unix.F_SEAL_SHRINK, unix.TMPFS_MAGIC, os.ErrInvalid)
+			st.Size, seals, magic, n, unix.F_SEAL_SHRINK, unix.TMPFS_MAGIC, os.ErrInvalid)
 	}
 	return nil
 }
