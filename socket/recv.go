@@ -56,6 +56,11 @@ func (c *Conn) RecvInto(ctx context.Context, buf []byte) (m Message, err error) 
 	if len(in.batches) == 0 && in.failed == nil {
 		// In a stream of short messages, nearly always.
 		m.Data, here = in.fr.TryBuffered(buf)
+		if !here {
+			if n, short := in.fr.Next(); short && n < longMessage {
+				m.Data, here = in.fr.TryBuffered(make([]byte, n))
+			}
+		}
 	}
 	if here {
 		c.out.held.release()
@@ -76,7 +81,7 @@ func (c *Conn) Pending() bool {
 	if !in.turn.tryLock() {
 		return false
 	}
-	here := in.fr.Here()
+	_, here := in.fr.Next()
 	in.turn.unlock()
 	return here
 }

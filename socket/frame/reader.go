@@ -71,11 +71,18 @@ func (r *Reader) Offset() int64 { return r.frame }
 // yet returned.
 func (r *Reader) Buffered() int { return r.w - r.r + len(r.body) }
 
-// Here reports whether the next message lies in the Reader's buffer as a whole.
-func (r *Reader) Here() bool {
-	size, need, err := parseHeader(r.buf[r.r:r.w])
-	have := r.w - r.r
-	return err == nil && !r.inBody && r.err == nil && have >= need && size <= uint64(have-need)
+// Next returns the length in bytes of the next message, if that lies in the Reader's
+// buffer as a whole, was not begun before, and is within the limit.
+func (r *Reader) Next() (n int, here bool) {
+	p := r.buf[r.r:r.w]
+	if len(p) < shortHeaderLen || r.inBody || r.err != nil {
+		return 0, false
+	}
+	size := uint64(binary.BigEndian.Uint32(p)) // -1, a long header, is beyond any buffer
+	if size > uint64(len(p)-shortHeaderLen) || size > r.limit {
+		return 0, false
+	}
+	return int(size), true
 }
 
 // InFrame reports whether a frame has begun to arrive and is not yet returned.
@@ -119,18 +126,13 @@ func (r *Reader) ReadMessage(buf []byte) ([]byte, error) {
 // as a whole, was not begun before, and fits the capacity of buf. It returns
 // false, and has done nothing, otherwise.
 func (r *Reader) TryBuffered(buf []byte) ([]byte, bool) {
-	p := r.buf[r.r:r.w]
-	if len(p) < shortHeaderLen || r.inBody || r.err != nil {
-		return nil, false
-	}
-	n := uint64(binary.BigEndian.Uint32(p)) // -1, a long header, is beyond any buffer
-	p = p[shortHeaderLen:]
-	if n > uint64(len(p)) || n > uint64(cap(buf)) || n > r.limit {
+	n, here := r.Next()
+	if !here || n > cap(buf) {
 		return nil, false
 	}
 	buf = buf[:n]
-	copy(buf, p)
-	r.r += shortHeaderLen + int(n)
+	copy(buf, r.buf[r.r+shortHeaderLen:])
+	r.r += shortHeaderLen + n
 	r.offset += int64(shortHeaderLen + n)
 	r.frame = r.offset
 	r.large = n >= directSize

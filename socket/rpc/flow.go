@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,18 +16,24 @@ import (
 // An inflow is the receiving end of a stream: messages that have come and were
 // not yet taken.
 //
-//	peer ── window ──▶ queue ──▶ take
-//	  ▲                            │
-//	  └────────── credit ◀─────────┘  once half of the window is free again
+//	peer ── window ──▶ queue ──▶ batch ──▶ take
+//	  ▲                                      │
+//	  └─────────────── credit ◀──────────────┘  once half of the window is free again
 //
-// The connection's reader pushes and never waits; the application takes.
+// The connection's reader pushes and never waits; the application takes. They meet
+// only when the batch is used up, and becomes the queue.
 type inflow struct {
-	mu     sync.Mutex
-	queue  []socket.Message // their data are whole frames
-	window int              // bytes that the peer may still send
-	freed  int              // bytes taken, not yet returned as credit
-	end    error            // why nothing follows the queue; nil while the stream goes on
-	wake   chan struct{}
+	mu      sync.Mutex
+	queue   []socket.Message // their data are whole frames
+	window  int              // bytes that the peer may still send
+	end     error            // why nothing follows the queue; nil while the stream goes on
+	waiters int              // for wake
+	wake    chan struct{}
+
+	taking sync.Mutex // before mu
+	batch  []socket.Message
+	taken  int // of batch
+	freed  int // bytes taken, not yet returned as credit
 }
 
 // payload cuts the header off a message's frame, or moves what is behind it to buf, if
@@ -68,8 +75,15 @@ func (f *inflow) push(m socket.Message) error {
 	}
 	f.window -= costOf(m)
 	f.queue = append(f.queue, m)
-	notify(f.wake)
+	f.notify()
 	return nil
+}
+
+// notify wakes one who waits, if anybody does. Precondition: mu is held.
+func (f *inflow) notify() {
+	if f.waiters > 0 {
+		notify(f.wake)
+	}
 }
 
 // finish ends the stream behind what is queued.
@@ -79,20 +93,24 @@ func (f *inflow) finish(err error) {
 	if f.end == nil {
 		f.end = err
 	}
-	notify(f.wake)
+	f.notify()
 }
 
 // discard drops what nobody will take.
 func (f *inflow) discard() {
+	f.taking.Lock()
+	defer f.taking.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.end == nil {
 		f.end = os.ErrClosed
 	}
-	for i := range f.queue {
-		f.queue[i].Close()
+	for _, left := range [][]socket.Message{f.batch[f.taken:], f.queue} {
+		for i := range left {
+			left[i].Close()
+		}
 	}
-	f.queue = nil
+	f.batch, f.taken, f.queue = nil, 0, nil
 }
 
 // take returns the next message, in buf as payload does it, and how much credit the peer
@@ -100,30 +118,68 @@ func (f *inflow) discard() {
 // for.
 func (f *inflow) take(ctx context.Context, w *wire, buf []byte) (m socket.Message, credit int, err error) {
 	for {
-		f.mu.Lock()
-		if len(f.queue) > 0 {
-			m = f.queue[0]
-			f.queue[0] = socket.Message{}
-			f.queue = f.queue[1:]
-			if f.freed += costOf(m); f.freed >= initialWindow/2 {
-				credit, f.freed = f.freed, 0
-				f.window += credit
+		if m, credit, err = f.next(); err != errNothing {
+			if err != nil {
+				return m, 0, err
 			}
-			f.mu.Unlock()
 			return payload(m, buf), credit, nil
-		}
-		err = f.end
-		f.mu.Unlock()
-		if err != nil {
-			notify(f.wake) // for whoever takes next
-			return m, 0, err
 		}
 		w.c.TryFlush()
 		select {
 		case <-f.wake:
+			f.waited()
 		case <-ctx.Done():
+			f.waited()
 			return m, 0, ctx.Err()
 		}
+	}
+}
+
+var errNothing = errors.New("rpc: nothing has come")
+
+// next is take where there is something. Else it returns errNothing, and wake is told of
+// what comes until waited is called.
+func (f *inflow) next() (m socket.Message, credit int, err error) {
+	f.taking.Lock()
+	defer f.taking.Unlock()
+	if f.taken == len(f.batch) {
+		if err := f.refill(); err != nil {
+			return m, 0, err
+		}
+	}
+	m = f.batch[f.taken]
+	f.batch[f.taken] = socket.Message{}
+	f.taken++
+	if f.freed += costOf(m); f.freed >= initialWindow/2 {
+		credit, f.freed = f.freed, 0
+		f.mu.Lock()
+		f.window += credit
+		f.mu.Unlock()
+	}
+	return m, credit, nil
+}
+
+// refill makes the queue the batch, which is used up. Precondition: taking is held.
+func (f *inflow) refill() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case len(f.queue) > 0:
+		f.batch, f.queue, f.taken = f.queue, f.batch[:0], 0
+		return nil
+	case f.end != nil:
+		return f.end
+	}
+	f.waiters++
+	return errNothing
+}
+
+func (f *inflow) waited() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiters--
+	if len(f.queue) > 0 || f.end != nil {
+		f.notify() // who waits as well
 	}
 }
 

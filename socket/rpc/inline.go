@@ -71,21 +71,21 @@ func (p *pace) blocked() { p.score.Store(-paceBlocked) }
 type run struct {
 	entered uint64        // the stage since the last enter
 	replies int           // that wait to be sent
-	since   time.Time     // when the first of them began
-	now     time.Time     // when the last of them ended, or a reply that could not wait was sent
+	since   time.Duration // since start, when the first of them began
+	now     time.Duration // when the last of them ended, or a reply that could not wait was sent
 	took    time.Duration // by the last of them
 	waits   uint          // for something to read
 	started bool          // a worker, since the last wait
 }
 
 // full reports whether the replies should wait no longer.
-func (r *run) full() bool { return r.replies >= batchReplies || r.now.Sub(r.since) > batchLimit }
+func (r *run) full() bool { return r.replies >= batchReplies || r.now-r.since > batchLimit }
 
 // inline runs a call on the reader's goroutine. It returns errPassed if
 // somebody else reads by now.
 func (x *session) inline(r *run, call *Call) error {
 	if r.replies == 0 {
-		r.since = time.Now()
+		r.since = time.Since(start)
 		r.now = r.since
 	}
 	x.enter(r)
@@ -110,7 +110,7 @@ func (x *session) inline(r *run, call *Call) error {
 // handlers do: sent at once, it could keep the reader from a peer that does not
 // read until it has sent all its calls.
 func (x *session) turnAway(r *run, call *Call, refusal *Error) error {
-	r.now = time.Now()
+	r.now = time.Since(start)
 	if r.replies == 0 {
 		r.since = r.now
 	}

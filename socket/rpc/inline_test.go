@@ -300,7 +300,7 @@ func TestLongRepliesOfQuickMethods(t *testing.T) {
 		}()
 		x.running.Add(1)
 		x.wire.active.Add(1)
-		call := &Call{x: x, method: m, reader: &run{now: time.Now()}}
+		call := &Call{x: x, method: m, reader: &run{now: time.Since(start)}}
 		call.start(0)
 		call.run()
 		is.NoErr(<-received)
@@ -349,7 +349,7 @@ func TestPanicsAreNotQuick(t *testing.T) {
 	x := &session{s: &Server{Logger: slog.New(slowLog{})}, ctx: soon(t)}
 	m := &method{handler: HandlerFunc(func(context.Context, *Call) ([]byte, error) { panic("ouch") })}
 	m.pace.score.Store(paceMost)
-	call := &Call{x: x, method: m, reader: &run{now: time.Now()}}
+	call := &Call{x: x, method: m, reader: &run{now: time.Since(start)}}
 	call.start(0)
 	_, err := call.serve()
 	is.True(err != nil)

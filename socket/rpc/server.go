@@ -428,7 +428,7 @@ func (x *session) end(call *Call, reply []byte, e *Error) error {
 	build := func(b []byte) []byte { return header{kindEnd, 0, uint16(code), call.id}.append(b) }
 	if call.reader != nil {
 		if len(reply) > tinyReply || len(files) > 0 {
-			defer func() { call.reader.now = time.Now() }() // the next handler has not taken that
+			defer func() { call.reader.now = time.Since(start) }() // the next handler has not taken that
 		}
 		if len(reply) <= maxCopied && len(files) == 0 {
 			return x.wire.add(x.ctx, build, reply)
@@ -597,11 +597,11 @@ func (c *Call) endStream(err error) {
 
 // serve calls the handler; a panic becomes its error.
 func (c *Call) serve() (reply []byte, e *Error) {
-	var start time.Time
+	var began time.Duration
 	if c.reader != nil {
-		start = c.reader.now
+		began = c.reader.now
 	} else {
-		start = time.Now()
+		began = time.Since(start)
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -610,10 +610,10 @@ func (c *Call) serve() (reply []byte, e *Error) {
 				c.x.s.Logger.Error("rpc: panic", "method", c.method.name, "panic", p, "stack", string(debug.Stack()))
 			}
 		}
-		now := time.Now()
-		c.method.pace.took(now.Sub(start))
+		now := time.Since(start)
+		c.method.pace.took(now - began)
 		if c.reader != nil {
-			c.reader.now, c.reader.took = now, now.Sub(start)
+			c.reader.now, c.reader.took = now, now-began
 		}
 	}()
 	reply, err := c.method.handler.Serve(&c.ctx, c)
