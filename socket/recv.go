@@ -363,7 +363,7 @@ func (in *inbound) receive(fd int) {
 // begins looks at what was read first, and takes it if it is an offer of shared memory.
 func (in *inbound) begins(fd int, ctl control) bool {
 	b := in.p[:in.n]
-	if len(in.p) < offerLen && ctl.length > 0 && b[0] == offerMark>>24 {
+	if len(in.p) < offerLen && ctl.length > 0 && b[0] == offerFirst {
 		// RecvHandle reads a byte alone. An offer was sent with one write.
 		whole := append(make([]byte, 0, offerLen), b...)
 		n, _, _ := sysRecv(fd, whole[len(b):offerLen], nil)

@@ -26,9 +26,10 @@ import (
 // Whoever dials makes the memory and a pair of sockets for the bells, and offers both with
 // the first bytes on the socket:
 //
-//	0  -2      int32, network order: a length that no frame has
-//	4  1       uint32, version
-//	8  size    uint64, bytes of one ring
+//	0   -1      int32, network order: a frame of
+//	4   2^64-2  uint64, a length that none has, and that a Python cannot even ask for
+//	12  1       uint32, version
+//	16  size    uint64, bytes of one ring
 //	with two descriptors: the memory, a sealed memfd, and the peer's end of the bells
 //
 // From then on what it sends goes through ring 0. The peer's stream begins on the socket:
@@ -89,9 +90,10 @@ type record struct {
 }
 
 const (
-	offerLen     = 16
+	offerLen     = 24
 	offerFiles   = 2
-	offerMark    = 0xfffffffe
+	offerFirst   = 0xff // of its bytes
+	offerMark    = 1<<64 - 2
 	offerVersion = 1
 
 	bellByte   = 0
@@ -109,7 +111,8 @@ func sharedSize(n int) int {
 }
 
 func appendOffer(b []byte, size int) []byte {
-	b = binary.BigEndian.AppendUint32(b, offerMark)
+	b = binary.BigEndian.AppendUint32(b, 1<<32-1)
+	b = binary.BigEndian.AppendUint64(b, offerMark)
 	b = binary.BigEndian.AppendUint32(b, offerVersion)
 	return binary.BigEndian.AppendUint64(b, uint64(size))
 }
@@ -119,7 +122,7 @@ func parseOffer(b []byte, limit int) (int, error) {
 	if len(b) != offerLen || !isOffer(b) {
 		return 0, fmt.Errorf("an offer of shared memory that begins with %#x: %w", b, frame.ErrCorrupt)
 	}
-	version, size := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint64(b[8:])
+	version, size := binary.BigEndian.Uint32(b[12:]), binary.BigEndian.Uint64(b[16:])
 	switch {
 	case limit <= 0:
 		return 0, fmt.Errorf("the peer offers shared memory, which ConnOptions.SharedBuffer would allow: %w", frame.ErrCorrupt)
@@ -134,7 +137,7 @@ func parseOffer(b []byte, limit int) (int, error) {
 }
 
 func isOffer(b []byte) bool {
-	return len(b) >= 4 && binary.BigEndian.Uint32(b) == offerMark
+	return len(b) >= 12 && binary.BigEndian.Uint32(b) == 1<<32-1 && binary.BigEndian.Uint64(b[4:]) == offerMark
 }
 
 // Share offers the peer of a connection that came from [Pair] or [FromFile] to send

@@ -232,7 +232,7 @@ func TestOffersThatAreRefused(t *testing.T) {
 	mem := ConnOptions{SharedBuffer: 1 << 20}
 	is.Equal(offer(t, mem, appendOffer(nil, size), good, bells), io.EOF) // and nothing came
 	version := appendOffer(nil, size)
-	version[7] = 2
+	version[15] = 2
 	for name, refused := range map[string]struct {
 		o     ConnOptions
 		offer []byte
@@ -241,7 +241,7 @@ func TestOffersThatAreRefused(t *testing.T) {
 	}{
 		"unwanted":          {ConnOptions{SharedBuffer: -1}, appendOffer(nil, size), []int{good, bells}, "SharedBuffer would allow"},
 		"too large":         {ConnOptions{SharedBuffer: size}, appendOffer(nil, 2*size), []int{good, bells}, "SharedBuffer is 16384"},
-		"immense":           {mem, binary.BigEndian.AppendUint64(appendOffer(nil, 0)[:8], 1<<63), []int{good, bells}, "SharedBuffer is"},
+		"immense":           {mem, binary.BigEndian.AppendUint64(appendOffer(nil, 0)[:16], 1<<63), []int{good, bells}, "SharedBuffer is"},
 		"too small":         {mem, appendOffer(nil, size/2), []int{good, bells}, "8192 bytes"},
 		"no power of two":   {mem, appendOffer(nil, size+4096), []int{good, bells}, "20480 bytes"},
 		"another version":   {mem, version, []int{good, bells}, "version 2"},
@@ -617,4 +617,32 @@ func TestSharedWithoutDescriptors(t *testing.T) {
 		is.NoErr(b.Close())
 		is.Equal(len(openFiles()), before)
 	}
+}
+
+// To a Python an offer is an error, and not a message.
+func TestSharedOfferToPython(t *testing.T) {
+	eachPython(t, func(t *testing.T, py interpreter) {
+		is := is.New(t)
+		path := filepath.Join(t.TempDir(), "s")
+		cmd := py.script(t, `
+import sys
+from multiprocessing.connection import Listener
+c = Listener(sys.argv[1]).accept()
+try:
+    print("message", c.recv_bytes())
+except OverflowError:
+    print("error")
+`, path)
+		out := make(chan string, 1)
+		go func() {
+			b, _ := cmd.Output()
+			out <- string(b)
+		}()
+		c, err := Dial(soon(t), path, &DialOptions{Wait: true, Conn: ConnOptions{SharedBuffer: 1}})
+		is.NoErr(err)
+		defer c.Close()
+		_, err = c.Recv(soon(t))
+		is.True(err == io.EOF || errors.Is(err, ErrPeerClosed))
+		is.Equal(<-out, "error\n")
+	})
 }
