@@ -15,7 +15,8 @@ import (
 // NetListener returns the listener as a net.Listener for packages that speak
 // their own protocol, such as net/http: its connections are plain streams, with
 // the listener's policy, limits and authentication behind them and the peer's
-// identity at hand, see [PeerOf]. Closing it closes l.
+// identity at hand, see [PeerOf]. Clients do not set ConnOptions.SharedBuffer: their
+// offer would be bytes of the stream. Closing it closes l.
 func (l *Listener) NetListener() net.Listener { return netListener{l} }
 
 type netListener struct{ l *Listener }
@@ -39,7 +40,7 @@ func (n netListener) Addr() net.Addr { return &net.UnixAddr{Name: n.l.addr, Net:
 // earlier call matters any more. Flush first what SendBuffered has taken: it
 // would go out between the bytes of the stream, and NetConn may wait for it.
 // Afterwards c's own Send and Recv must not be used; closing either closes both.
-// With ConnOptions.SharedBuffer there is no such stream: Read and Write return errors.
+// Through shared memory there is no such stream: Read and Write return errors.
 func (c *Conn) NetConn() net.Conn {
 	// A context that came twice is still watched, that of the handshake for
 	// one, and acts by the descriptor's deadline.

@@ -154,8 +154,8 @@ func (c *Conn) Share(ctx context.Context) error {
 	return nil
 }
 
-// Shared reports whether messages are sent through shared memory. Where a listener's
-// connection has it, that is so once the first Recv has begun.
+// Shared reports whether messages are sent through shared memory. A listener's
+// connection learns of the offer by its first Recv.
 func (c *Conn) Shared() bool { return c.shared.Load() != nil }
 
 func (c *Conn) share(ctx context.Context) error {
