@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
@@ -48,6 +49,7 @@ import (
 // pages back, that is an error of the connection.
 type shared struct {
 	mem   []byte
+	leak  runtime.Cleanup // unmaps it, if nobody calls Close
 	bells *descriptor
 	in    sharedIn
 	out   sharedOut
@@ -182,8 +184,7 @@ func (c *Conn) share(ctx context.Context) error {
 			err = fmt.Errorf("the peer takes no descriptors: %w", errors.ErrUnsupported)
 		}
 		if err != nil {
-			s.bells.close()
-			sysUnmap(s.mem)
+			s.release()
 			return err
 		}
 		if err := c.install(s); err != nil {
@@ -199,8 +200,7 @@ func (c *Conn) install(s *shared) error {
 	s.bind(c)
 	c.settled.Store(true) // bells of its own would ring for nobody
 	if !c.shared.CompareAndSwap(nil, s) {
-		s.bells.close()
-		sysUnmap(s.mem)
+		s.release()
 		return errBothOffer
 	}
 	if c.closed.Load() { // Close may have been before
@@ -254,9 +254,17 @@ func (c *Conn) takeOffer(b []byte, files []*os.File) error {
 // useRings makes s of two rings in mem: the connection writes to ring i.
 func useRings(mem []byte, size, i int, bells *descriptor) *shared {
 	s := &shared{mem: mem, bells: bells}
+	s.leak = runtime.AddCleanup(s, sysUnmap, mem)
 	s.out.ring = ringIn(mem, i, size)
 	s.in.ring = ringIn(mem, 1-i, size)
 	return s
+}
+
+// release lets go of what is s, which the caller alone has.
+func (s *shared) release() {
+	s.leak.Stop()
+	s.bells.close()
+	sysUnmap(s.mem)
 }
 
 // end tells the peer that this side reads no more, and wakes who waits for room.
@@ -273,7 +281,7 @@ func (c *Conn) unshare() {
 	defer c.out.turn.unlock()
 	if s := c.shared.Swap(nil); s != nil {
 		s.end() // it may have come during Close
-		sysUnmap(s.mem)
+		s.release()
 	}
 }
 

@@ -302,6 +302,7 @@ func TestSharedMemoryIsGone(t *testing.T) {
 			defer f.Close()
 			gone, err := unix.Mmap(int(f.Fd()), 0, len(s.mem), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 			is.NoErr(err)
+			s.leak.Stop()
 			sysUnmap(s.mem)
 			spoilt := useRings(gone, minShared, 1, s.bells)
 			spoilt.in.on, spoilt.out.on = true, true

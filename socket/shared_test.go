@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -644,5 +645,34 @@ except OverflowError:
 		_, err = c.Recv(soon(t))
 		is.True(err == io.EOF || errors.Is(err, ErrPeerClosed))
 		is.Equal(<-out, "error\n")
+	})
+}
+
+// Connections that nobody has closed, and nobody has any more, take no memory.
+func TestSharedForgotten(t *testing.T) {
+	mappings := func() int {
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(maps), memoryName)
+	}
+	before := mappings()
+	for range 10 {
+		a, b, err := Pair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &ConnOptions{SharedBuffer: minShared, Spin: -1}
+		a.Configure(o)
+		b.Configure(o)
+		if err := a.Share(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		accepted(t, a, b)
+	}
+	eventually(t, "the memory is given back", func() bool {
+		runtime.GC()
+		return mappings() <= before
 	})
 }
