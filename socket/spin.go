@@ -37,13 +37,13 @@ type spinner struct {
 	skipped uint8
 	shares  bool // the CPU, with the peer or somebody else
 
-	asleep time.Time     // since when; zero is not
+	asleep time.Duration // since when; zero is not
 	slept  time.Duration // how long the last wait in the kernel took; zero after a poll that found something
 
 	backoff cpu.Backoff // from a CPU that others want
 
-	found  uint8     // polls in a row that have found something, up to bellsAfter
-	shared time.Time // when other goroutines could last run
+	found  uint8         // polls in a row that have found something, up to bellsAfter
+	shared time.Duration // when other goroutines could last run
 }
 
 const (
@@ -86,12 +86,12 @@ const (
 
 // poll calls ready until it returns true or the budget is used up.
 func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
-	now, crowd := s.share(time.Now())
+	now, crowd := s.share(cpu.Clock())
 	if crowd {
 		budget = min(budget, spinCrowd)
 	}
 	lost := false
-	for end := now.Add(budget); ; {
+	for end := now + budget; ; {
 		for range spinPerCheck {
 			if ready() {
 				if lost { // to sleep would have been quicker
@@ -109,13 +109,13 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 				break
 			}
 		}
-		if lost || !now.Before(end) { // the looks above came after the last yield
+		if lost || now >= end { // the looks above came after the last yield
 			break
 		}
-		before, last := time.Now(), now
+		before, last := cpu.Clock(), now
 		cpu.Yield()
-		now = time.Now()
-		s.shares = now.Sub(before) > spinShares
+		now = cpu.Clock()
+		s.shares = now-before > spinShares
 		lost = s.backoff.Lost(last, now)
 	}
 	if s.shift <= spinMaxShift {
@@ -161,14 +161,14 @@ func (s *spinner) hopes(limit time.Duration) bool {
 }
 
 // sleeps and woken enclose a wait in the kernel.
-func (s *spinner) sleeps() { s.asleep = time.Now() }
+func (s *spinner) sleeps() { s.asleep = cpu.Clock() }
 
 func (s *spinner) woken() {
-	if !s.asleep.IsZero() {
-		now := time.Now()
-		s.slept = now.Sub(s.asleep)
+	if s.asleep != 0 {
+		now := cpu.Clock()
+		s.slept = now - s.asleep
 		s.shared = now
-		s.asleep = time.Time{}
+		s.asleep = 0
 	}
 }
 
@@ -176,22 +176,20 @@ func (s *spinner) woken() {
 // peer: the processors that spinners take are those of the whole process.
 var lately struct {
 	conn  atomic.Pointer[Conn] // the last that polled
-	other atomic.Int64         // when that was another than before, in ns since start
+	other atomic.Int64         // when that was another than before, in ns by cpu.Clock
 }
-
-var start = time.Now()
 
 // share lets other goroutines run, if they may have to and it is time. It
 // returns the time, and whether other connections poll or sleep too.
-func (s *spinner) share(now time.Time) (time.Time, bool) {
+func (s *spinner) share(now time.Duration) (time.Duration, bool) {
 	if lately.conn.Load() != s.c {
 		lately.conn.Store(s.c)
-		lately.other.Store(int64(now.Sub(start)))
+		lately.other.Store(int64(now))
 	}
-	crowd := now.Sub(start)-time.Duration(lately.other.Load()) <= spinLately
-	if crowd && now.Sub(s.shared) >= spinSlice {
+	crowd := now-time.Duration(lately.other.Load()) <= spinLately
+	if crowd && now-s.shared >= spinSlice {
 		runtime.Gosched()
-		now = time.Now()
+		now = cpu.Clock()
 		s.shared = now
 	}
 	return now, crowd

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ipcctl/ipc/socket"
+	"github.com/ipcctl/ipc/socket/internal/cpu"
 )
 
 // Messages of a stream that follow each other at once: a write for each would cost ten
@@ -20,13 +21,10 @@ import (
 // overtake an earlier one of its stream only while that is still in wire.buf, so in a
 // burst as well messages go there unless it is empty and nobody is sending from it.
 type burst struct {
-	last  time.Duration // since start, when the last message came
+	last  time.Duration // by cpu.Clock, when the last message came
 	row   int           // messages of up to burstGap after the one before, up to 2*burstRow
 	frame []byte        // used again
 }
-
-// start makes a clock of time.Since, which takes half of what time.Now does.
-var start = time.Now()
 
 const (
 	burstGap = 2 * time.Microsecond
@@ -53,7 +51,7 @@ func (b *burst) goesOn(now time.Duration) bool {
 
 // sendData sends a message of a stream.
 func (w *wire) sendData(ctx context.Context, f *outflow, id uint32, msg []byte, files []*os.File) error {
-	goesOn := f.burst.goesOn(time.Since(start))
+	goesOn := f.burst.goesOn(cpu.Clock())
 	cost := cost(len(msg), len(files))
 	if err := f.spend(ctx, cost, w); err != nil {
 		return err
@@ -77,7 +75,7 @@ func (w *wire) sendSpent(ctx context.Context, b *burst, id uint32, msg []byte, f
 		return err
 	}
 	err := w.send(ctx, head.append, msg, files...)
-	b.last = time.Since(start) // not counting what the write took
+	b.last = cpu.Clock() // not counting what the write took
 	return err
 }
 

@@ -59,15 +59,15 @@ func (l *link) beginFollowing() bool {
 // caller is a follower.
 func (l *link) follow(p *pending) bool {
 	defer allFollowers.Add(-1)
-	now := time.Now()
+	now := cpu.Clock()
 	before := now
-	for end := now.Add(l.spin); ; before, now = now, time.Now() {
+	for end := now + l.spin; ; before, now = now, cpu.Clock() {
 		for range followPerCheck {
 			if len(p.done) > 0 || l.reading.by.Load() == byNobody {
 				return l.endFollowing(p, true, before, now)
 			}
 		}
-		if !now.Before(end) {
+		if now >= end {
 			return l.endFollowing(p, false, before, now)
 		}
 		cpu.Yield()
@@ -76,7 +76,7 @@ func (l *link) follow(p *pending) bool {
 
 // endFollowing ends what beginFollowing began. before and now are when it last looked at
 // the clock.
-func (l *link) endFollowing(p *pending, found bool, before, now time.Time) bool {
+func (l *link) endFollowing(p *pending, found bool, before, now time.Duration) bool {
 	l.mu.Lock()
 	r := &l.reading
 	switch {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ipcctl/ipc/socket/internal/cpu"
 )
 
 // A worker for each call costs two switches between goroutines and, more often
@@ -71,7 +73,7 @@ func (p *pace) blocked() { p.score.Store(-paceBlocked) }
 type run struct {
 	entered uint64        // the stage since the last enter
 	replies int           // that wait to be sent
-	since   time.Duration // since start, when the first of them began
+	since   time.Duration // by cpu.Clock, when the first of them began
 	now     time.Duration // when the last of them ended, or a reply that could not wait was sent
 	took    time.Duration // by the last of them
 	waits   uint          // for something to read
@@ -85,7 +87,7 @@ func (r *run) full() bool { return r.replies >= batchReplies || r.now-r.since > 
 // somebody else reads by now.
 func (x *session) inline(r *run, call *Call) error {
 	if r.replies == 0 {
-		r.since = time.Since(start)
+		r.since = cpu.Clock()
 		r.now = r.since
 	}
 	x.enter(r)
@@ -110,7 +112,7 @@ func (x *session) inline(r *run, call *Call) error {
 // handlers do: sent at once, it could keep the reader from a peer that does not
 // read until it has sent all its calls.
 func (x *session) turnAway(r *run, call *Call, refusal *Error) error {
-	r.now = time.Since(start)
+	r.now = cpu.Clock()
 	if r.replies == 0 {
 		r.since = r.now
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ipcctl/ipc/socket"
 	"github.com/ipcctl/ipc/socket/frame"
+	"github.com/ipcctl/ipc/socket/internal/cpu"
 )
 
 // quickly makes lone calls of a quick method until the server runs it on its
@@ -300,7 +301,7 @@ func TestLongRepliesOfQuickMethods(t *testing.T) {
 		}()
 		x.running.Add(1)
 		x.wire.active.Add(1)
-		call := &Call{x: x, method: m, reader: &run{now: time.Since(start)}}
+		call := &Call{x: x, method: m, reader: &run{now: cpu.Clock()}}
 		call.start(0)
 		call.run()
 		is.NoErr(<-received)
@@ -349,7 +350,7 @@ func TestPanicsAreNotQuick(t *testing.T) {
 	x := &session{s: &Server{Logger: slog.New(slowLog{})}, ctx: soon(t)}
 	m := &method{handler: HandlerFunc(func(context.Context, *Call) ([]byte, error) { panic("ouch") })}
 	m.pace.score.Store(paceMost)
-	call := &Call{x: x, method: m, reader: &run{now: time.Since(start)}}
+	call := &Call{x: x, method: m, reader: &run{now: cpu.Clock()}}
 	call.start(0)
 	_, err := call.serve()
 	is.True(err != nil)

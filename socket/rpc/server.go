@@ -18,6 +18,7 @@ import (
 
 	"github.com/ipcctl/ipc/acl"
 	"github.com/ipcctl/ipc/socket"
+	"github.com/ipcctl/ipc/socket/internal/cpu"
 )
 
 // DefaultMaxCalls is how many calls of one connection run at once unless told
@@ -428,7 +429,7 @@ func (x *session) end(call *Call, reply []byte, e *Error) error {
 	build := func(b []byte) []byte { return header{kindEnd, 0, uint16(code), call.id}.append(b) }
 	if call.reader != nil {
 		if len(reply) > tinyReply || len(files) > 0 {
-			defer func() { call.reader.now = time.Since(start) }() // the next handler has not taken that
+			defer func() { call.reader.now = cpu.Clock() }() // the next handler has not taken that
 		}
 		if len(reply) <= maxCopied && len(files) == 0 {
 			return x.wire.add(x.ctx, build, reply)
@@ -601,7 +602,7 @@ func (c *Call) serve() (reply []byte, e *Error) {
 	if c.reader != nil {
 		began = c.reader.now
 	} else {
-		began = time.Since(start)
+		began = cpu.Clock()
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -610,7 +611,7 @@ func (c *Call) serve() (reply []byte, e *Error) {
 				c.x.s.Logger.Error("rpc: panic", "method", c.method.name, "panic", p, "stack", string(debug.Stack()))
 			}
 		}
-		now := time.Since(start)
+		now := cpu.Clock()
 		c.method.pace.took(now - began)
 		if c.reader != nil {
 			c.reader.now, c.reader.took = now, now-began

@@ -10,9 +10,9 @@ import "time"
 // as long each time. (A single loss says little: on a virtual machine it may be the whole
 // CPU that was away.) The zero value is ready.
 type Backoff struct {
-	until  time.Time // zero: it may poll
-	losses uint8     // without keepsEnough in between, up to mostLosses
-	keeps  uint8     // polls since the last loss that found something, up to keepsEnough
+	until  time.Duration // by Clock; zero: it may poll
+	losses uint8         // without keepsEnough in between, up to mostLosses
+	keeps  uint8         // polls since the last loss that found something, up to keepsEnough
 }
 
 const (
@@ -24,8 +24,8 @@ const (
 
 // Lost tells that the poller looked at the clock at two times, one right after the other,
 // and reports whether it has lost the CPU in between.
-func (b *Backoff) Lost(before, now time.Time) bool {
-	if now.Sub(before) < lost {
+func (b *Backoff) Lost(before, now time.Duration) bool {
+	if now-before < lost {
 		return false
 	}
 	if b.keeps == keepsEnough {
@@ -33,7 +33,7 @@ func (b *Backoff) Lost(before, now time.Time) bool {
 	}
 	b.losses, b.keeps = min(b.losses+1, mostLosses), 0
 	if b.losses > 1 {
-		b.until = now.Add(firstPause << (b.losses - 2))
+		b.until = now + firstPause<<(b.losses-2)
 	}
 	return true
 }
@@ -43,12 +43,12 @@ func (b *Backoff) Kept() { b.keeps = min(b.keeps+1, keepsEnough) }
 
 // Active reports whether not to poll now.
 func (b *Backoff) Active() bool {
-	if b.until.IsZero() {
+	if b.until == 0 {
 		return false
 	}
-	if time.Now().Before(b.until) {
+	if Clock() < b.until {
 		return true
 	}
-	b.until = time.Time{}
+	b.until = 0
 	return false
 }

@@ -10,17 +10,17 @@ import (
 func TestBackoff(t *testing.T) {
 	is := is.New(t)
 	var b Backoff
-	now := time.Now().Add(time.Hour)
+	now := Clock() + time.Hour
 	lose := func() time.Duration {
-		is.True(b.Lost(now.Add(-lost), now))
-		if b.until.IsZero() {
+		is.True(b.Lost(now-lost, now))
+		if b.until == 0 {
 			return 0
 		}
 		is.True(b.Active())
-		return b.until.Sub(now)
+		return b.until - now
 	}
-	is.True(!b.Lost(now.Add(-lost+1), now)) // the peer had it
-	is.Equal(lose(), time.Duration(0))      // once is nothing
+	is.True(!b.Lost(now-lost+1, now))  // the peer had it
+	is.Equal(lose(), time.Duration(0)) // once is nothing
 
 	pause := firstPause
 	for range mostLosses - 1 {
@@ -29,7 +29,7 @@ func TestBackoff(t *testing.T) {
 	}
 	is.Equal(lose(), pause/2) // not for ever
 
-	b.until = time.Now()
+	b.until = Clock()
 	is.True(!b.Active())
 	is.True(!b.Active())
 	for range keepsEnough - 1 {
@@ -39,7 +39,7 @@ func TestBackoff(t *testing.T) {
 	for range keepsEnough + 1 {
 		b.Kept()
 	}
-	b.until = time.Time{}
+	b.until = 0
 	is.Equal(lose(), time.Duration(0)) // another one
 	is.Equal(lose(), firstPause)
 }
