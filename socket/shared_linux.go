@@ -5,6 +5,7 @@ package socket
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,7 @@ func sysMakeShared(size int, addr string) (*shared, []*os.File, error) {
 	if err == nil {
 		var bells *descriptor
 		if bells, err = newDescriptor(ours, addr); err == nil {
+			sysPassRights(ours, false)
 			s := useRings(mem, size, 0, bells)
 			s.in.reader.Store(asleep) // on the socket, where its bell rings too
 			return s, []*os.File{memory, os.NewFile(uintptr(theirs), addr)}, nil
@@ -72,6 +74,9 @@ func sysMapShared(memory, bells *os.File, size int, addr string) (*shared, error
 		if err := checkMemory(fds[0], sharedHead+2*size); err != nil {
 			return err
 		}
+		if err := checkBells(fds[1]); err != nil {
+			return err
+		}
 		dup, err := sysDupSocket(fds[1])
 		if err != nil {
 			return err
@@ -110,6 +115,28 @@ func checkMemory(fd, n int) error {
 	if seals&unix.F_SEAL_SHRINK == 0 || st.Size != int64(n) || magic != unix.TMPFS_MAGIC {
 		return fmt.Errorf("memory of %d bytes, seals %#x, file system %#x; want %d, %#x, %#x: %w",
 			st.Size, seals, magic, n, unix.F_SEAL_SHRINK, unix.TMPFS_MAGIC, os.ErrInvalid)
+	}
+	return nil
+}
+
+// checkBells makes sure that fd, which the peer has made, is a stream that keeps nothing
+// alive that shall end with the peer. It is not the other end of a connection to a listener,
+// which has a name, and there is none in its queue. Later ones the kernel refuses, from 6.16 on.
+func checkBells(fd int) error {
+	if err := checkStream(fd); err != nil {
+		return err
+	}
+	to, err := unix.Getpeername(fd)
+	if err != nil {
+		return fmt.Errorf("bells: %w", os.NewSyscallError("getpeername", err))
+	}
+	if a, ok := to.(*unix.SockaddrUnix); !ok || strings.TrimPrefix(a.Name, "@") != "" { // x/sys says "@" where there is none
+		return fmt.Errorf("bells that are a connection: %w", os.ErrInvalid)
+	}
+	sysPassRights(fd, false)
+	var b [1]byte
+	if n, _, _ := sysRecv(fd, b[:], nil); n > 0 {
+		return fmt.Errorf("bells that have rung before the time: %w", os.ErrInvalid)
 	}
 	return nil
 }

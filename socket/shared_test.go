@@ -676,3 +676,83 @@ func TestSharedForgotten(t *testing.T) {
 		return mappings() <= before
 	})
 }
+
+// Who offers must not make the listener hold the other end of the connection, be it as its
+// bells or in their queue: such a connection would outlive the process that made it.
+func TestSharedOutlivesNobody(t *testing.T) {
+	for name, bellsOf := range map[string]func(t *testing.T, conn int) int{
+		"the connection for bells": func(t *testing.T, conn int) int { return conn },
+		"the connection in their queue": func(t *testing.T, conn int) int {
+			a, b, err := sysPair()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { unix.Close(a); unix.Close(b) })
+			if _, err := sysSend(a, []byte{bellByte}, nil, sysRights([]int{conn})); err != nil {
+				t.Fatal(err)
+			}
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			path := filepath.Join(t.TempDir(), "s")
+			l, err := Listen(path, &ListenOptions{Conn: ConnOptions{SharedBuffer: minShared}})
+			is.NoErr(err)
+			defer l.Close()
+			memory, mem, err := makeMemory(sharedHead + 2*minShared)
+			is.NoErr(err)
+			defer memory.Close()
+			defer sysUnmap(mem)
+			conn, err := sysSocket()
+			is.NoErr(err)
+			is.NoErr(sysConnect(conn, path))
+			_, err = sysSend(conn, appendOffer(nil, minShared), nil, sysRights([]int{int(memory.Fd()), bellsOf(t, conn)}))
+			is.NoErr(err)
+			is.NoErr(unix.Close(conn))
+			c, err := l.Accept(soon(t))
+			is.NoErr(err)
+			defer c.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), watchdog/10)
+			defer cancel()
+			_, err = c.Recv(ctx)
+			is.True(err != nil && !errors.Is(err, context.DeadlineExceeded))
+			is.True(strings.Contains(err.Error(), "bells"))
+		})
+	}
+	is := is.New(t)
+	a, b := sharedPair(t, ConnOptions{})
+	accepted(t, a, b)
+	for _, c := range []*Conn{a, b} {
+		_ = c.shared.Load().bells.raw.Control(func(fd uintptr) {
+			_, err := sysSend(int(fd), []byte{bellByte}, nil, sysRights([]int{int(fd)}))
+			if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, soPassRights, 0) == nil {
+				is.Equal(err, unix.EPERM)
+			}
+		})
+	}
+}
+
+// Who dials, sends and closes has sent, also if nobody has looked by then.
+func TestSharedGoneBeforeTheOffer(t *testing.T) {
+	is := is.New(t)
+	path := filepath.Join(t.TempDir(), "s")
+	o := ConnOptions{SharedBuffer: minShared}
+	l, err := Listen(path, &ListenOptions{Conn: o})
+	is.NoErr(err)
+	defer l.Close()
+	c, err := Dial(soon(t), path, &DialOptions{Conn: o})
+	is.NoErr(err)
+	is.NoErr(c.Send(soon(t), []byte("x"), numbered(t, 3, 1)...))
+	is.NoErr(c.Close())
+	s, err := l.Accept(soon(t))
+	is.NoErr(err)
+	defer s.Close()
+	m, err := s.Recv(soon(t))
+	is.NoErr(err)
+	is.Equal(string(m.Data), "x")
+	is.Equal(number(t, m.Files[0]), 3)
+	is.NoErr(m.Close())
+	_, err = s.Recv(soon(t))
+	is.Equal(err, io.EOF)
+}
