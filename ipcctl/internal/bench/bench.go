@@ -25,8 +25,18 @@ import (
 	"github.com/ipcctl/ipc/socket"
 )
 
-// Mechanisms lists what can be measured.
-var Mechanisms = []string{"socket", "pipe", "queue"}
+// Mechanisms lists what can be measured here. "shared" is a socket whose messages go through
+// shared memory.
+func Mechanisms() []string {
+	if s, _, err := pair("shared", 1, 0); err != nil {
+		return []string{"socket", "pipe", "queue"}
+	} else {
+		s.Close()
+	}
+	return []string{"socket", "shared", "pipe", "queue"}
+}
+
+const sharedBuffer = 256 << 10
 
 // Latency is the distribution of round trips, in nanoseconds.
 type Latency struct {
@@ -76,7 +86,7 @@ type line interface {
 // pair makes a mechanism: this process's end, and the files of the other one.
 func pair(mechanism string, size int, spin time.Duration) (line, []*os.File, error) {
 	switch mechanism {
-	case "socket":
+	case "socket", "shared":
 		ours, theirs, err := socket.Pair()
 		if err != nil {
 			return nil, nil, err
@@ -87,7 +97,13 @@ func pair(mechanism string, size int, spin time.Duration) (line, []*os.File, err
 			ours.Close()
 			return nil, nil, err
 		}
-		return newSocketLine(ours, size, spin), []*os.File{f}, nil
+		l := newSocketLine(ours, mechanism, size, spin)
+		if mechanism == "shared" {
+			if err := ours.Share(context.Background()); err != nil {
+				return nil, nil, errors.Join(err, ours.Close(), f.Close())
+			}
+		}
+		return l, []*os.File{f}, nil
 	case "pipe":
 		r1, w1, err := pipe.New()
 		if err != nil {
@@ -121,12 +137,12 @@ func pair(mechanism string, size int, spin time.Duration) (line, []*os.File, err
 // inherited makes a line of the descriptors that pair left to this process.
 func inherited(mechanism string, size int, spin time.Duration) (line, error) {
 	switch mechanism {
-	case "socket":
+	case "socket", "shared":
 		c, err := socket.FromFile(os.NewFile(3, "socket"))
 		if err != nil {
 			return nil, err
 		}
-		return newSocketLine(c, size, spin), nil
+		return newSocketLine(c, mechanism, size, spin), nil
 	case "pipe":
 		r, err := pipe.NewReader(os.NewFile(3, "in"))
 		if err != nil {
@@ -156,8 +172,12 @@ type socketLine struct {
 	buf []byte
 }
 
-func newSocketLine(c *socket.Conn, size int, spin time.Duration) *socketLine {
-	c.Configure(&socket.ConnOptions{MaxMessage: max(size, 1), Spin: spin, MaxFiles: -1})
+func newSocketLine(c *socket.Conn, mechanism string, size int, spin time.Duration) *socketLine {
+	o := socket.ConnOptions{MaxMessage: max(size, 1), Spin: spin, MaxFiles: -1}
+	if mechanism == "shared" {
+		o.SharedBuffer = sharedBuffer
+	}
+	c.Configure(&o)
 	return &socketLine{Conn: c}
 }
 

@@ -13,8 +13,9 @@ func latencyVerb() *node {
 	return &node{
 		name:  "latency",
 		usage: "measure round trips between processes",
-		args:  "[socket|pipe|queue]",
-		about: "A message goes to another process and comes back. --intrinsic measures what the\n" +
+		args:  "[socket|shared|pipe|queue]",
+		about: "A message goes to another process and comes back. \"shared\" is a socket whose\n" +
+			"messages go through shared memory, on Linux. --intrinsic measures what the\n" +
 			"machine itself adds to any latency: how long a process that only looks at the\n" +
 			"clock is kept from doing so.",
 		flags: append([]cli.Flag{
@@ -57,7 +58,7 @@ func runLatency(c *call) error {
 		}
 		row = append(row, formatCount(r.Trips))
 		key := fmt.Sprintf("%s/%d", r.Mechanism, r.Size)
-		if spin := c.flags.Duration("spin"); spin > 0 && r.Mechanism == "socket" {
+		if spin := c.flags.Duration("spin"); spin > 0 && (r.Mechanism == "socket" || r.Mechanism == "shared") {
 			key += "/spin " + spin.String()
 		}
 		change := m.change(key, float64(r.P50))
