@@ -140,6 +140,7 @@ func (s *server) options() (*socket.ListenOptions, error) {
 		return nil, err
 	}
 	o.Conn.MaxMessage, o.Conn.MaxFiles = most.bytes, -1
+	o.Conn.SharedBuffer = 1 << 20 // for who offers it: clients of any Go program may
 	o.AuthKey, err = c.authKey()
 	o.AllowMD5 = c.bool("md5")
 	return o, err

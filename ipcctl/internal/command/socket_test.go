@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ipcctl/ipc/socket"
 	"github.com/matryer/is"
 )
 
@@ -41,6 +43,23 @@ func TestSocketServe(t *testing.T) {
 			t.Errorf("%s is left behind", gone)
 		}
 	}
+}
+
+// A client whose program shares memory with its own server meets this one instead.
+func TestSocketServeShared(t *testing.T) {
+	is := is.New(t)
+	path, server := serving(t)
+	ctx := context.Background()
+	c, err := socket.Dial(ctx, path, &socket.DialOptions{Conn: socket.ConnOptions{SharedBuffer: 256 << 10}})
+	is.NoErr(err)
+	defer c.Close()
+	is.NoErr(c.Send(ctx, []byte("hello")))
+	m, err := c.Recv(ctx)
+	is.NoErr(err)
+	is.Equal(string(m.Data), "ACK: hello")
+	is.Equal(next(t, server.lines), "hello")
+	is.NoErr(c.Close())
+	is.Equal(server.interrupt(t), 0)
 }
 
 func TestSocketServeJSON(t *testing.T) {
