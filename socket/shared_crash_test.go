@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -312,6 +314,124 @@ func TestSharedMemoryIsGone(t *testing.T) {
 			is.True(errors.Is(err, frame.ErrCorrupt))
 			is.NoErr(b.Close())
 		})
+	}
+}
+
+// Close while everything else is under way: memory that is unmapped under somebody would be
+// a fault, which is ErrCorrupt, and any that is left mapped is found at the end.
+func TestSharedCloseMeetsEverything(t *testing.T) {
+	file := numbered(t, 0, 1)
+	for round := range uint64(150) {
+		a, b := pair(t, &ConnOptions{SharedBuffer: minShared, Spin: 20 * time.Microsecond})
+		src := rand.New(rand.NewPCG(round, 1))
+		ctx := soon(t)
+		var wg sync.WaitGroup
+		if round%4 == 0 {
+			wg.Go(func() { _ = a.Share(ctx) })
+		} else if err := a.Share(ctx); err != nil && !a.Shared() {
+			t.Fatal(err)
+		}
+		for _, c := range []*Conn{a, b} {
+			for _, call := range []func() error{
+				func() error { return c.Send(ctx, pattern(20_000)) },
+				func() error { return c.Send(ctx, pattern(2000), file...) },
+				func() error { return c.SendBuffered(ctx, pattern(1000)) },
+				func() error { c.TryFlush(); c.Pending(); return c.Flush(ctx) },
+				func() error { m, err := c.Recv(ctx); m.Close(); return err },
+				func() error {
+					short, cancel := context.WithTimeout(ctx, 50*time.Microsecond)
+					defer cancel()
+					_ = c.Send(short, pattern(100_000))
+					m, err := c.Recv(short)
+					if m.Close(); errors.Is(err, context.DeadlineExceeded) {
+						return nil
+					}
+					return err
+				},
+			} {
+				if src.IntN(3) == 0 {
+					continue
+				}
+				wg.Go(func() {
+					var err error
+					for err == nil {
+						err = call()
+					}
+					if errors.Is(err, frame.ErrCorrupt) || errors.Is(err, context.DeadlineExceeded) {
+						t.Error(err)
+					}
+				})
+			}
+			for range 2 {
+				for wait := src.IntN(100); wait > 0; wait-- {
+					runtime.Gosched()
+				}
+				wg.Go(func() { c.Close() })
+			}
+		}
+		wg.Wait()
+	}
+}
+
+// The peer changes any word at any time, also between two looks at it, and rings and sends
+// records as it likes: what comes of it is messages, errors, or the end of a context.
+func TestSharedWordsChange(t *testing.T) {
+	file := numbered(t, 0, 1)
+	for round := range uint64(40) {
+		a, b := sharedPair(t, ConnOptions{Spin: time.Duration(round%2)*20*time.Microsecond - 1})
+		mem := a.shared.Load().mem
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		var peer, wg sync.WaitGroup
+		peer.Go(func() {
+			src := rand.New(rand.NewPCG(round, 2))
+			for ctx.Err() == nil {
+				r := ringIn(mem, src.IntN(2), minShared)
+				v := src.Uint64() >> src.IntN(64)
+				switch src.IntN(9) {
+				case 0:
+					r.head.Store(v)
+				case 1:
+					r.tail.Store(v)
+				case 2:
+					r.head.Add(v & 1023)
+				case 3:
+					r.tail.Add(v & 1023)
+				case 4:
+					r.records.Store(v & 3)
+				case 5:
+					r.switched.Store(v)
+				case 6:
+					r.reader.Store(uint32(v & 7))
+				case 7:
+					r.writer.Store(uint32(v & 7))
+				case 8:
+					_ = a.control(func(fd uintptr) {
+						_, _ = sysSend(int(fd), []byte{byte(v & 1), 2}[:1+v>>1&1], nil, sysRights([]int{int(fd)}[:v>>2&1]))
+					})
+				}
+				for range src.IntN(1000) {
+					runtime.Gosched()
+				}
+			}
+		})
+		for _, c := range []*Conn{a, b} {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					m, _ := c.Recv(ctx)
+					m.Close()
+				}
+			})
+			wg.Go(func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					_ = c.Send(ctx, pattern(i*997%30_000), file[:i%2]...)
+				}
+			})
+		}
+		wg.Wait()
+		cancel()
+		peer.Wait() // it writes to the memory
+		a.Close()
+		b.Close()
 	}
 }
 
