@@ -94,8 +94,8 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 	for end := now + budget; ; {
 		for range spinPerCheck {
 			if ready() {
-				if lost { // to sleep would have been quicker
-					s.found = 0
+				if lost || now >= end { // as others had the CPU: to sleep would have been as quick
+					s.miss()
 					return true
 				}
 				s.backoff.Kept()
@@ -118,12 +118,17 @@ func (s *spinner) poll(budget time.Duration, ready func() bool) bool {
 		s.shares = now-before > spinShares
 		lost = s.backoff.Lost(last, now)
 	}
+	s.miss()
+	return false
+}
+
+// miss notes a poll that did not pay.
+func (s *spinner) miss() {
 	if s.shift <= spinMaxShift {
 		s.shift++
 	}
 	s.vain = min(s.vain+1, restVain)
 	s.found = 0
-	return false
 }
 
 // budget returns for how long to poll now; zero is not at all.

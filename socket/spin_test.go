@@ -107,6 +107,26 @@ func TestSpinnerLooksAfterItsLastYield(t *testing.T) {
 	}
 }
 
+// What is found only because others, who had the CPU, gave it back after the budget was
+// used up does not make the next poll longer.
+func TestSpinnerFindsTooLate(t *testing.T) {
+	is := is.New(t)
+	var s spinner
+	const budget = spinCrowd
+	for shift := range uint8(spinMaxShift + 1) {
+		is.Equal(s.shift, shift)
+		start, looks := cpu.Clock(), 0
+		is.True(s.poll(budget, func() bool {
+			for cpu.Clock()-start < 2*budget { // others have it
+			}
+			looks++
+			return looks > spinPerCheck || s.shares // after the next yield
+		}))
+		is.Equal(s.shift, shift+1)
+	}
+	is.Equal(s.budget(budget), time.Duration(0))
+}
+
 // One who polls lets other goroutines run only where another connection waits
 // too, and not each time.
 func TestSpinnerShares(t *testing.T) {
