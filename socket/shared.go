@@ -174,6 +174,10 @@ func (c *Conn) share(ctx context.Context) error {
 			return err
 		}
 		defer closeFiles(theirs)
+		settled := c.settled.Load()
+		if err := c.install(s); err != nil { // before the peer can ring
+			return err
+		}
 		err = withDescriptors(theirs, nil, func(fds []int) error {
 			c.out.rights = sysRights(fds)
 			defer func() { c.out.rights = nil }()
@@ -184,15 +188,24 @@ func (c *Conn) share(ctx context.Context) error {
 			err = fmt.Errorf("the peer takes no descriptors: %w", errors.ErrUnsupported)
 		}
 		if err != nil {
-			s.release()
-			return err
-		}
-		if err := c.install(s); err != nil {
+			c.uninstall(s)
+			c.settled.Store(settled)
 			return err
 		}
 		c.out.enterRing(s)
 		return nil
 	})
+}
+
+// uninstall takes back install, where no peer knows of s. Close, or who has the other turn,
+// may be looking at the memory: then it goes when they have forgotten it.
+func (c *Conn) uninstall(s *shared) {
+	c.shared.CompareAndSwap(s, nil)
+	s.bells.close()
+	if !c.closed.Load() && c.in.turn.tryLock() {
+		s.release()
+		c.in.turn.unlock()
+	}
 }
 
 // install begins to use s, or lets go of it. Precondition: the caller has a turn.

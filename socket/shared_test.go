@@ -756,3 +756,35 @@ func TestSharedGoneBeforeTheOffer(t *testing.T) {
 	_, err = s.Recv(soon(t))
 	is.Equal(err, io.EOF)
 }
+
+// The memory is there before the offer is: a peer that answers at once rings for somebody
+// who knows what bells are. An offer that could not be made leaves nothing behind.
+func TestSharedInstalledBeforeTheOffer(t *testing.T) {
+	is := is.New(t)
+	a, b := pair(t, &ConnOptions{SharedBuffer: minShared})
+	if a.Shared() {
+		t.Skip("it has offered already")
+	}
+	_ = a.control(func(fd uintptr) { // until the kernel takes no more
+		for err := error(nil); err == nil; {
+			_, err = sysSend(int(fd), frame.Append(nil, nil), nil, nil)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Share(ctx) }()
+	eventually(t, "it waits with memory", func() bool { return a.out.waiting.Load() && a.Shared() })
+	cancel()
+	is.True(errors.Is(<-done, context.Canceled))
+	is.True(!a.Shared())
+	go func() { done <- a.Send(soon(t), []byte("by the socket")) }()
+	for {
+		m, err := b.Recv(soon(t))
+		is.NoErr(err)
+		if len(m.Data) > 0 {
+			is.Equal(string(m.Data), "by the socket")
+			break
+		}
+	}
+	is.NoErr(<-done)
+}
