@@ -54,7 +54,9 @@ const (
 // While the server's backlog is full, Dial waits. Errors wrap os.ErrNotExist
 // (no such path), ENOTSOCK (another kind of file), ECONNREFUSED (nobody
 // listens), os.ErrPermission (the file's mode, Policy or Allow), ErrAuth,
-// ErrPathTooLong, ctx.Err().
+// ErrPathTooLong, ctx.Err(). A server that turns us away closes the connection:
+// Dial says ErrPeerClosed where it has something to send by then, the key's proof
+// or the offer of ConnOptions.SharedBuffer, and else the first Send or Recv.
 func Dial(ctx context.Context, addr string, o *DialOptions) (*Conn, error) {
 	if o == nil {
 		o = &DialOptions{}
