@@ -197,6 +197,9 @@ func (in *inbound) Read(p []byte) (int, error) {
 	}
 	in.p = nil
 	switch {
+	case errors.Is(in.err, frame.ErrCorrupt): // of shared memory: what follows is not to be believed
+		in.fail(0, in.err)
+		return 0, in.err
 	case in.err != nil:
 		return 0, in.c.cause(in.err)
 	case in.n == 0:

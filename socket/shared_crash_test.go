@@ -275,7 +275,9 @@ func TestSharedSpoilt(t *testing.T) {
 					is.NoErr(err)
 				}
 			}
-			tt.spoil(a.shared.Load().mem)
+			mem := a.shared.Load().mem
+			good := bytes.Clone(mem)
+			tt.spoil(mem)
 			var err error
 			if tt.recv {
 				_, err = b.Recv(soon(t))
@@ -287,6 +289,12 @@ func TestSharedSpoilt(t *testing.T) {
 				}
 			}
 			is.True(errors.Is(err, frame.ErrCorrupt))
+			if tt.recv { // whatever is there afterwards
+				copy(mem, good)
+				is.NoErr(a.Send(soon(t), nil))
+				_, err = b.Recv(soon(t))
+				is.True(errors.Is(err, frame.ErrCorrupt))
+			}
 		})
 	}
 }
