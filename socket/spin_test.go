@@ -115,12 +115,15 @@ func TestSpinnerFindsTooLate(t *testing.T) {
 	const budget = spinCrowd
 	for shift := range uint8(spinMaxShift + 1) {
 		is.Equal(s.shift, shift)
-		start, looks := cpu.Clock(), 0
+		start, looks, early := cpu.Clock(), 0, spinPerCheck
+		if s.shares {
+			early = 1
+		}
 		is.True(s.poll(budget, func() bool {
 			for cpu.Clock()-start < 2*budget { // others have it
 			}
 			looks++
-			return looks > spinPerCheck || s.shares // after the next yield
+			return looks > early // after the next yield
 		}))
 		is.Equal(s.shift, shift+1)
 	}
