@@ -61,8 +61,9 @@ type ConnOptions struct {
 	WriteBuffer int
 
 	// SharedBuffer sends messages through memory that both processes map, instead
-	// of through the kernel: many bytes in each direction. Short messages are then
-	// tens of times faster, as long as both sides have a CPU, and long ones twice.
+	// of through the kernel: many bytes in each direction. A round trip of short
+	// messages then takes a tenth of the time, as long as both sides have a CPU, and
+	// a long message half.
 	// Everything else is as before: identity, policy, descriptors, limits, the end.
 	// 256 KiB is plenty; it is rounded up to a power of two from 16 KiB to 512 MiB.
 	//
