@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/ipcctl/ipc/socket/frame"
+	"github.com/ipcctl/ipc/socket/internal/cpu"
 )
 
 // A ring is one direction of a stream in memory that both processes map: bytes that
@@ -100,6 +101,7 @@ type ringWriter struct {
 	at   uint64 // head
 	seen uint64 // tail when we last looked
 	look uint64 // when at passes this, it is time to look again
+	bulk bool   // more is being written than the ring holds
 }
 
 // room returns how much can be written at once, at least need if that is possible. still
@@ -152,6 +154,10 @@ func (w *ringWriter) put(p, q []byte, free int, rings func() error) (n int, err 
 func (w *ringWriter) copy(p []byte, most int) int {
 	p = p[:min(len(p), most)]
 	i := int(w.at & uint64(len(w.data)-1))
+	if w.bulk {
+		k := cpu.CopyOver(w.data[i:], p)
+		return k + cpu.CopyOver(w.data, p[k:])
+	}
 	k := copy(w.data[i:], p)
 	return k + copy(w.data, p[k:])
 }

@@ -301,9 +301,18 @@ func TestSharedSpoilt(t *testing.T) {
 
 // Memory that is gone, as no seal allows: an error, and not the end of the process.
 func TestSharedMemoryIsGone(t *testing.T) {
-	for name, call := range map[string]func(ctx context.Context, c *Conn) error{
-		"Send": func(ctx context.Context, c *Conn) error { return c.Send(ctx, []byte("x")) },
-		"Recv": func(ctx context.Context, c *Conn) error { _, err := c.Recv(ctx); return err },
+	send := func(n int) func(context.Context, *Conn) error {
+		return func(ctx context.Context, c *Conn) error { return c.Send(ctx, pattern(n)) }
+	}
+	recv := func(ctx context.Context, c *Conn) error { _, err := c.Recv(ctx); return err }
+	for name, tt := range map[string]struct {
+		call  func(ctx context.Context, c *Conn) error
+		there int64 // bytes
+	}{
+		"Send":                        {send(1), 0},
+		"Send, without room for data": {send(1), sharedHead},
+		"Send, long, likewise":        {send(1 << 20), sharedHead},
+		"Recv":                        {recv, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -313,6 +322,7 @@ func TestSharedMemoryIsGone(t *testing.T) {
 			f, err := os.CreateTemp(t.TempDir(), "")
 			is.NoErr(err)
 			defer f.Close()
+			is.NoErr(f.Truncate(tt.there)) // and the rest of its page
 			gone, err := unix.Mmap(int(f.Fd()), 0, len(s.mem), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 			is.NoErr(err)
 			s.leak.Stop()
@@ -321,7 +331,7 @@ func TestSharedMemoryIsGone(t *testing.T) {
 			spoilt.in.on, spoilt.out.on = true, true
 			b.shared.Store(spoilt)
 			spoilt.bind(b)
-			err = call(soon(t), b)
+			err = tt.call(soon(t), b)
 			is.True(errors.Is(err, frame.ErrCorrupt))
 			is.NoErr(b.Close())
 		})

@@ -29,7 +29,9 @@ func (out *outbound) writeShared(s *shared, p, q []byte) (done int, err error) {
 	if !w.on {
 		out.enterRing(s)
 	}
-	for total := len(p) + len(q); done < total; {
+	total := len(p) + len(q)
+	w.bulk = total > len(w.data)
+	for done < total {
 		need := min(total-done, len(w.data)/2)
 		free, still, err := w.room(need)
 		if err == nil && (w.reader.Load()&gone != 0 || still && s.deserted()) {
