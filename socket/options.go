@@ -63,10 +63,9 @@ type ConnOptions struct {
 	// SharedBuffer sends messages through memory that both processes map, instead
 	// of through the kernel: many bytes in each direction. A round trip of short
 	// messages then takes a tenth of the time, as long as both sides have a CPU, and
-	// a long message half.
-	// Everything else is as before: identity, policy, descriptors, limits, the end.
-	// 256 KiB is plenty; it is rounded up to a power of two from 16 KiB to 512 MiB.
-	// Dial takes twice as much from the system, at once.
+	// a long message half. Everything else is as before: identity, policy,
+	// descriptors, limits, the end. 256 KiB is plenty; it is rounded up to a power of
+	// two from 16 KiB to 512 MiB. Dial takes twice as much from the system, at once.
 	//
 	// Dial offers it, and a listener accepts offers of up to as much as it says
 	// itself; it goes on to serve who offers nothing. So both must say so, as with an

@@ -50,24 +50,30 @@ func accepted(t testing.TB, a, b *Conn) {
 	}
 }
 
+// echoing sends back what comes, until an error ends it.
+func echoing(ctx context.Context, c *Conn) <-chan error {
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			m, err := c.Recv(ctx)
+			if err == nil {
+				err = c.Send(ctx, m.Data)
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	return ended
+}
+
 func TestSharedBothWays(t *testing.T) {
 	is := is.New(t)
 	a, b := sharedPair(t, ConnOptions{})
 	ctx := soon(t)
 	src := rand.New(rand.NewPCG(1, 2))
-	echo := make(chan error, 1)
-	go func() {
-		for {
-			m, err := b.Recv(ctx)
-			if err == nil {
-				err = b.Send(ctx, m.Data)
-			}
-			if err != nil {
-				echo <- err
-				return
-			}
-		}
-	}()
+	echo := echoing(ctx, b)
 	msg := pattern(1 << 20)
 	for i := range 1000 {
 		n := src.IntN(100)
@@ -146,12 +152,7 @@ func TestListenerSharesWithWhoOffers(t *testing.T) {
 				}
 				wg.Go(func() {
 					defer c.Close()
-					for {
-						m, err := c.Recv(context.Background())
-						if err != nil || c.Send(context.Background(), m.Data) != nil {
-							return
-						}
-					}
+					<-echoing(context.Background(), c)
 				})
 			}
 		})
@@ -428,19 +429,7 @@ func TestSharedWithoutPolling(t *testing.T) {
 	for i := range sizes {
 		sizes[i] = src.IntN(1 << src.IntN(16))
 	}
-	echo := make(chan error, 1)
-	go func() {
-		for {
-			m, err := b.Recv(ctx)
-			if err == nil {
-				err = b.Send(ctx, m.Data)
-			}
-			if err != nil {
-				echo <- err
-				return
-			}
-		}
-	}()
+	echo := echoing(ctx, b)
 	sent := make(chan error, 1)
 	go func() {
 		for i := range n {

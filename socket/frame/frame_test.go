@@ -312,8 +312,13 @@ func TestShortCuts(t *testing.T) {
 	buf := make([]byte, 0, 1000)
 	_, ok := r.TryBuffered(buf)
 	is.True(!ok) // nothing was read yet
+	_, ok = r.Next()
+	is.True(!ok)
 	_, err := r.ReadMessage(nil)
 	is.NoErr(err)
+	n, ok := r.Next()
+	is.True(ok)
+	is.Equal(n, 6)
 	_, ok = r.TryBuffered(make([]byte, 5))
 	is.True(!ok) // no room
 	at := r.Offset()
@@ -325,6 +330,8 @@ func TestShortCuts(t *testing.T) {
 	r = NewReader(strings.NewReader("\x00\x00\x00\x02ok\x00\x00\x00\x09too large\x00\x00\x00\x02ok"), 4)
 	_, err = r.ReadMessage(buf)
 	is.NoErr(err)
+	_, ok = r.Next()
+	is.True(!ok) // beyond the limit
 	_, err = r.ReadMessage(buf)
 	is.True(errors.Is(err, ErrTooLarge))
 	r.SetLimit(1000)
